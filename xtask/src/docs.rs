@@ -115,8 +115,9 @@ fn kind(field: &Value) -> String {
 
 /// The table of what differs between Cilium's minors, from the switches of the policy model.
 fn versions(behaviour: &str) -> String {
-    let mut text = "# How versions differ\n\nWhat the policy model knows to differ between Cilium's minors. A scenario says with \
-                    `cilium:` for which it holds, and with `differs:` which verdicts are others.\n\n| versions | what they do |\n|---|---|\n"
+    let mut text = "# How versions differ\n\nThe differences between Cilium's minors that the policy model knows. In a scenario \
+                    `cilium:` says for which\nversions it holds, and `differs:` which verdicts are different for some.\n\n\
+                    | versions | what they do |\n|---|---|\n"
         .to_owned();
     let switches = behaviour.split_once("\nswitches! {\n").and_then(|(_, rest)| rest.split_once("\n}\n"));
     let mut words = String::new();

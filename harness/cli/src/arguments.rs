@@ -10,6 +10,7 @@ pub(crate) mod questions;
 mod reports;
 mod settings;
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -123,6 +124,11 @@ pub(crate) enum Command {
     },
 }
 
+/// Parses how many scenarios run at the same time.
+fn at_least_one(text: &str) -> Result<NonZeroU8, String> {
+    text.parse().map_err(|_| format!("expected a number from 1 to {}", u8::MAX))
+}
+
 /// What the schema describes.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
@@ -166,8 +172,8 @@ pub(crate) struct RunArguments {
     pub(crate) keep: bool,
     /// How many scenarios run at the same time; on a cluster, only those that do not conflict [default: 4; on a cluster, as
     /// many as its smallest node can run: 4 for each core, and one for every 12 pods]
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) parallel: Option<std::num::NonZeroU8>,
+    #[arg(long, value_name = "NUMBER", value_parser = at_least_one)]
+    pub(crate) parallel: Option<NonZeroU8>,
     /// The timeout of a connection, query or request: `500ms`, `3s`, `2m`
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub(crate) timeout: Duration,

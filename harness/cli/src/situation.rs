@@ -1,5 +1,5 @@
-//! The situation that a question is about: a topology, the policies in force, and the settings, from a scenario's step or from
-//! manifests.
+//! The situation that a question is about: a topology, the policies in force, and the settings. It is read from a step of a
+//! scenario, or from manifests.
 
 mod manifests;
 
@@ -36,11 +36,13 @@ pub(crate) struct LoadedSituation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SituationRequest<'a> {
     pub(crate) paths: &'a [PathBuf],
+    /// What to call them in place of their paths.
+    pub(crate) title: Option<&'a str>,
     /// The context of a cluster to read instead of files.
     pub(crate) context: Option<&'a str>,
     /// The step of a scenario; none is the last.
     pub(crate) step: Option<&'a str>,
-    /// The file of Helm values that says what Cilium is configured to do.
+    /// The file of Helm values with the settings of Cilium.
     pub(crate) settings: Option<&'a Path>,
     pub(crate) version: CiliumVersion,
     pub(crate) reach: FileReach,
@@ -59,7 +61,7 @@ enum SituationContent {
 impl LoadedSituation {
     /// Reads a situation from the paths of a command.
     pub(crate) fn read(asked: &SituationRequest<'_>, printer: &Printer) -> Result<Self, Failure> {
-        let SituationRequest { paths, context, step, settings, version, reach, .. } = *asked;
+        let SituationRequest { paths, title, context, step, settings, version, reach, .. } = *asked;
         // One loader for all: a stream can be read only once.
         let mut loader = verdikt_manifests::loader(&paths_with(paths, settings), reach);
         take_settings(&mut loader, settings, version, printer)?;
@@ -69,8 +71,8 @@ impl LoadedSituation {
             read.topology.settings = loader.settings().cloned().unwrap_or(read.topology.settings);
             return manifests::of_cluster(read, asked.command, title, printer);
         }
-        let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
-        let title = Plain::line(&title).into();
+        let names = || paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+        let title = title.map_or_else(|| Plain::line(&names()).into(), str::to_owned);
         if let [path] = paths
             && !path.is_dir()
             && loader.has_scenario(path)
@@ -217,7 +219,7 @@ pub(crate) fn paths_with(paths: &[PathBuf], settings: Option<&Path>) -> Vec<Path
     paths.iter().cloned().chain(settings.map(Path::to_owned)).collect()
 }
 
-/// Has a loader take what Cilium is configured to do from a file of Helm values.
+/// Makes a loader read the settings of Cilium from a file of Helm values.
 pub(crate) fn take_settings(
     loader: &mut Loader,
     file: Option<&Path>,

@@ -115,7 +115,7 @@ pub async fn policies(
     namespaces: &BTreeSet<NamespaceName>,
 ) -> Result<BTreeSet<ApiObject>, ApiError> {
     let mut found = BTreeSet::new();
-    for kind in POLICIES.into_iter().filter(|kind| kind.kind != "CiliumCIDRGroup") {
+    for kind in POLICIES.iter().copied().filter(|kind| kind.kind != "CiliumCIDRGroup") {
         let places: Vec<Option<&str>> = if kind.namespaced {
             namespaces.iter().map(|name| Some(name.as_str())).collect()
         } else {

@@ -77,7 +77,7 @@ pub async fn clean(
         lease::free(connection).await?;
     }
     let mut removed = BTreeSet::new();
-    for kind in POLICIES {
+    for kind in POLICIES.iter().copied() {
         for found in objects::marked(connection, kind, run).await? {
             remove(connection, kind, &found, &mut removed).await?;
         }

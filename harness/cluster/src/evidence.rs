@@ -63,7 +63,7 @@ pub async fn collect(
     let concerned = if concerned.is_empty() { &all } else { concerned };
 
     let mut policies = Vec::new();
-    for kind in POLICIES {
+    for kind in POLICIES.iter().copied() {
         policies.extend(kept.take(&format!("{}s", kind.kind), ours(cluster, kind).await));
     }
     kept.write_documents("policies.yaml", &policies)?;

@@ -241,7 +241,7 @@ pub enum InspectError {
 }
 
 /// The kinds that verdikt needs and every version of Cilium has.
-const KINDS: [&str; 3] = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
+const KINDS: &[&str] = &["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
 
 /// The kinds that the API server serves of one version of a group, by plural name.
 pub(crate) async fn kinds_of(

@@ -17,7 +17,7 @@ use crate::mark::{OWNER, OWNER_KEY};
 use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, mark, namespaced};
 
 /// The kinds that are read besides policies: those that make up a topology.
-const KINDS: [ResourceKind; 10] = [
+const KINDS: &[ResourceKind] = &[
     NAMESPACE,
     SERVICE,
     namespaced("Deployment", "apps", "v1", "deployments"),
@@ -43,7 +43,7 @@ pub struct Inventory {
 pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError> {
     let mut inventory = Inventory::default();
     let file = format!("context {}", connection.context()).into();
-    for kind in KINDS.into_iter().chain(POLICIES) {
+    for kind in KINDS.iter().chain(POLICIES).copied() {
         let listed = match objects::select(connection, kind, None, None, is_kept).await {
             Err(ApiError::Forbidden { .. }) => {
                 if is_served(connection, kind).await? {

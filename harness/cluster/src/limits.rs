@@ -25,7 +25,7 @@ const NEAR: f64 = 0.8;
 const FIRST_IDENTITY: usize = 256;
 /// The number of identities by the setting `max-connected-clusters`. Cluster ID and identity share 24 bits.
 /// <https://docs.cilium.io/en/stable/network/clustermesh/clustermesh/>
-const IDENTITIES: [(&str, usize); 2] = [("255", 1 << 16), ("511", 1 << 15)];
+const IDENTITIES: &[(&str, usize)] = &[("255", 1 << 16), ("511", 1 << 15)];
 /// The default number of entries of an endpoint's policy map.
 /// <https://docs.cilium.io/en/stable/network/ebpf/maps/>
 const POLICY_MAP: usize = 16384;

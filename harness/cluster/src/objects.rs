@@ -71,7 +71,7 @@ pub const CILIUM_IDENTITY: ResourceKind =
 pub const CILIUM_ENDPOINT: ResourceKind = namespaced("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints");
 
 /// The kinds of policies, clusterwide ones first: they are removed in this order.
-pub const POLICIES: [ResourceKind; 6] = [
+pub const POLICIES: &[ResourceKind] = &[
     policy(PolicyKind::ClusterNetworkPolicy, 0),
     policy(PolicyKind::CiliumClusterwideNetworkPolicy, 0),
     policy(PolicyKind::CiliumNetworkPolicy, 0),

@@ -242,7 +242,7 @@ enum Comes {
 
 /// Advice for the reasons why a container waits.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go>
-const ADVICE: [(&str, Comes, &str); 6] = [
+const ADVICE: &[(&str, Comes, &str)] = &[
     (
         "ErrImageNeverPull",
         Comes::Never,

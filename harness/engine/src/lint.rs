@@ -52,7 +52,7 @@ use crate::refused_objects::{self, RefusedObject};
 use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};
 use crate::selector::{Operator, Requirement};
 
-/// Every lint.
+/// Every lint, in any order: warnings are sorted by their places.
 const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
     ignored::lint,
     selects_nothing::lint,
@@ -101,7 +101,8 @@ pub struct Findings {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// What a lint looks at.
+/// What a lint looks at: the manifests as they are written, or the rules that the model has read of them. Of an object
+/// that is refused there are no rules, so lints over the manifests take [`Self::accepted`] unless the warning helps there too.
 struct LintContext<'a> {
     /// The topology, if there is one; a plain folder of policies has none.
     topology: Option<&'a Topology>,
@@ -162,6 +163,12 @@ fn all_findings(context: &LintContext<'_>) -> Findings {
 }
 
 impl LintContext<'_> {
+    /// The manifests of objects that are not refused.
+    fn accepted(&self) -> impl Iterator<Item = &Manifest> {
+        let judged = self.manifests.iter().zip(self.model.judgements());
+        judged.filter(|(_, judgement)| judgement.refused().is_none()).map(|(manifest, _)| manifest)
+    }
+
     /// Every entry with its rule.
     fn entries(&self) -> impl Iterator<Item = (&Rule, &RuleEntry)> {
         self.model.rules.iter().flat_map(|rule| rule.entries.iter().map(move |entry| (rule, entry)))

@@ -1,4 +1,4 @@
-//! Which address every endpoint and service of a topology has.
+//! The addresses of every endpoint and service of a topology.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,26 +10,26 @@ use verdikt_scenario::topology::{Endpoint, Port, Protocol, Topology};
 /// The addresses of a topology.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
-    /// Of every endpoint that there is: one, or one of each family.
+    /// The addresses of every existing endpoint: one, or one of each family.
     pub endpoints: BTreeMap<Endpoint, Vec<IpAddr>>,
-    /// Of every service.
+    /// The addresses of every service.
     pub services: BTreeMap<NamespacedName, Vec<IpAddr>>,
-    /// Where one of the endpoints behind a service is reached through it, and no other. None where no client can choose.
+    /// The addresses at which a service leads to this one of its endpoints. Empty if no client can choose.
     pub backends: BTreeMap<(NamespacedName, Endpoint), Vec<IpAddr>>,
-    /// Where hosts outside reach the services that are open to them.
+    /// The addresses and ports at which hosts outside reach services.
     pub exposed_ports: BTreeMap<NamespacedName, ExposedPorts>,
-    /// Where hosts outside reach a service over a node that puts its own address in the place of theirs.
+    /// The addresses at which hosts outside reach a service over a node that replaces their address with its own.
     pub relays: BTreeMap<NodeRelay, Vec<IpAddr>>,
 }
 
-/// A way from outside to a service over a node that puts its own address in the place of the client's.
+/// A route from outside to a service over a node that replaces the client's address with its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeRelay {
     /// The service.
     pub service: NamespacedName,
-    /// The node; none is the one that attempts mean where they name none.
+    /// The node; none is the default of attempts that name no node.
     pub node: Option<HostName>,
-    /// The endpoint behind the service that is to answer; none is any of them.
+    /// The endpoint behind the service that has to answer; none is any of them.
     pub backend: Option<Endpoint>,
 }
 
@@ -37,7 +37,7 @@ pub struct NodeRelay {
 pub type ExposedPorts = BTreeMap<(Protocol, Port), Vec<SocketAddr>>;
 
 impl Addresses {
-    /// Those of one family alone.
+    /// The addresses of one family only.
     #[must_use]
     pub fn of_family(&self, family: IpFamily) -> Self {
         fn only<K: Ord + Clone>(
@@ -72,8 +72,8 @@ impl Addresses {
         found.copied()
     }
 
-    /// The address and port by which `source` reaches what an attempt through a service is to reach: over a node, at one
-    /// of the endpoints behind it, or both.
+    /// The address and port to which `source` sends an attempt through a service: over a node, to one of the endpoints
+    /// behind it, or both.
     pub fn way_through(
         &self,
         source: &Endpoint,
@@ -123,12 +123,12 @@ impl Addresses {
         Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()))
     }
 
-    /// Addresses and ports of those who answer the queries of pods first.
+    /// The sockets of the DNS servers that pods ask first.
     pub fn dns_servers(&self, topology: &Topology, protocol: Protocol) -> Vec<SocketAddr> {
         self.sockets(topology.dns_servers(protocol))
     }
 
-    /// The same of all their servers, in the order in which they are asked.
+    /// The sockets of all DNS servers of pods, in the order in which they are asked.
     pub fn all_dns_servers(&self, topology: &Topology, protocol: Protocol) -> Vec<SocketAddr> {
         topology.all_dns_servers(protocol).into_iter().flat_map(|ends| self.sockets(ends)).collect()
     }

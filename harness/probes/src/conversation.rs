@@ -1,4 +1,4 @@
-//! The conversation with one probe: orders one way, reports the other, a line each.
+//! The connection to one probe: it sends orders and receives reports, one a line.
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
@@ -6,20 +6,20 @@ use tokio::task::JoinHandle;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_wire::{Order, Report};
 
-/// What is heard of a probe.
+/// An event of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ConversationEvent {
     /// A report.
     Report(Report),
-    /// It has ended, or says what cannot be understood; the reason.
+    /// The probe has ended, or its output is malformed; the reason.
     Gone(String),
 }
 
-/// An endpoint of a conversation, by a number that no later one has: what is left of a probe that was sent away is
-/// not taken for the next one's.
+/// An endpoint with the unique number of its connection, so that late reports of a removed probe are not taken for those
+/// of the next one.
 pub(crate) type Speaker = (Endpoint, u64);
 
-/// A conversation that goes on until this is dropped, or the probe ends.
+/// A connection that lasts until this is dropped or the probe ends.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     orders: mpsc::UnboundedSender<Order>,
@@ -33,8 +33,8 @@ impl Drop for Conversation {
 }
 
 impl Conversation {
-    /// Begins it, over the probe's output and input. What the probe says goes to `heard`; when it has ended, `exit_reason`
-    /// may say more about why.
+    /// Starts it over the probe's output and input. Reports go to `heard`; when the probe has ended, `exit_reason` may say
+    /// why.
     pub(crate) fn begin(
         output: impl AsyncRead + Send + Unpin + 'static,
         input: impl AsyncWrite + Send + Unpin + 'static,
@@ -45,19 +45,19 @@ impl Conversation {
         let (orders, received) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
             let end = tokio::select! {
-                // A probe that has ended takes no orders either; that it has ended says more.
+                // If reading and writing both fail, the reason of the reader says more.
                 biased;
                 end = read(output, &speaker, &heard) => end,
                 end = write(received, input) => end,
             };
             let reason = exit_reason.await.map_or(end.clone(), |more| format!("{end}: {more}"));
-            // Nobody listens any more only while the run ends.
+            // The receiver is gone only while the run ends.
             let _ = heard.send((speaker, ConversationEvent::Gone(reason)));
         });
         Self { orders, task }
     }
 
-    /// Tells the probe something. One that has ended is reported as [`ConversationEvent::Gone`].
+    /// Sends an order. If the probe has ended, [`ConversationEvent::Gone`] reports it.
     pub(crate) fn tell(&self, order: Order) {
         let _ = self.orders.send(order);
     }
@@ -79,10 +79,10 @@ async fn write(mut orders: mpsc::UnboundedReceiver<Order>, mut input: impl Async
             failed => failed,
         };
         if let Err(error) = written {
-            return format!("it takes no orders: {error}");
+            return format!("cannot send it an order: {error}");
         }
     }
-    "it was sent away".to_owned()
+    "it was removed".to_owned()
 }
 
 async fn read(
@@ -94,9 +94,9 @@ async fn read(
     loop {
         match lines.next_line().await {
             Ok(Some(line)) => match serde_json::from_str(&line) {
-                // Whoever listened goes only when the conversation ends.
+                // The receiver is gone only when the connection ends.
                 Ok(report) => drop(heard.send((speaker.clone(), ConversationEvent::Report(report)))),
-                Err(error) => return format!("it says what no probe says: {error}"),
+                Err(error) => return format!("its output is not a report: {error}"),
             },
             Ok(None) => return "the stream to it has ended".to_owned(),
             Err(error) => return format!("the stream to it broke: {error}"),

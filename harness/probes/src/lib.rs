@@ -1,7 +1,7 @@
-//! The probes of a topology: what each is told to serve, how it resolves names, and what is heard of all of them.
+//! The probes of a topology: what each serves, how it resolves names, and the connections to them.
 //!
-//! [`probes::Probes`] holds the conversations, wherever the probes run; [`addresses`] says where every endpoint and
-//! service is, and [`servers`] and [`names`] say what follows from that for one endpoint.
+//! [`probes::Probes`] holds the connections, wherever the probes run; [`addresses`] are those of every endpoint and service;
+//! [`servers`] and [`names`] derive from the topology what one endpoint serves and how it resolves names.
 //!
 //! Must not know: how a probe is started, what carries its packets, policies, or verdicts.
 

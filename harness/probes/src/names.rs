@@ -1,4 +1,4 @@
-//! The names of a topology: what its DNS servers answer, and how its endpoints resolve.
+//! The DNS names of a topology: the answers of its DNS servers, and the resolvers of its endpoints.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use verdikt_wire::{Records, Resolver, Zone};
 
 use crate::addresses::Addresses;
 
-/// For how many seconds answers may be kept: longer than any run, so that no verdict depends on the clock.
+/// The TTL of answers in seconds: longer than any run, so that no verdict depends on the clock.
 const TTL: u32 = 86_400;
 
 /// Every name of a topology: its services in the cluster's domain, and its world hosts.
@@ -35,7 +35,7 @@ fn behind(topology: &Topology, service: &NamespacedName, addresses: &Addresses) 
     backends.flat_map(|backend| addresses.endpoints.get(&backend).cloned().unwrap_or_default()).collect()
 }
 
-/// The names of the world hosts alone.
+/// The names of the world hosts only.
 pub fn world_zone(topology: &Topology) -> Zone {
     let mut zone = Zone::default();
     for (outside, host) in &topology.world {
@@ -67,7 +67,7 @@ fn behind_aliases(zone: &Zone, name: &str) -> Vec<IpAddr> {
     Vec::new()
 }
 
-/// Where a server is asked.
+/// The sockets of a DNS server.
 fn of_nameserver(server: &Nameserver, addresses: &Addresses) -> Vec<SocketAddr> {
     let list = match server {
         Nameserver::Service(service) => addresses.services.get(service),
@@ -76,8 +76,8 @@ fn of_nameserver(server: &Nameserver, addresses: &Addresses) -> Vec<SocketAddr> 
     list.into_iter().flatten().map(|address| SocketAddr::new(*address, DNS_PORT)).collect()
 }
 
-/// How an endpoint resolves names. Pods ask the cluster's DNS server; others have resolvers of their own, which no
-/// policy of the cluster touches.
+/// The resolver of an endpoint. Pods ask the cluster's DNS server; other endpoints have their own resolvers, to which no
+/// policy of the cluster applies.
 /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
 pub fn resolver(topology: &Topology, endpoint: &Endpoint, zone: &Zone, addresses: &Addresses) -> Resolver {
     let of_service = || {
@@ -89,7 +89,7 @@ pub fn resolver(topology: &Topology, endpoint: &Endpoint, zone: &Zone, addresses
         sockets.collect::<Vec<_>>()
     };
     let servers = match endpoint {
-        // The addresses of services are the cluster's own: from outside, the server itself is asked.
+        // Hosts outside cannot reach cluster IPs, so they ask the server itself.
         Endpoint::World(_) => addresses.dns_servers(topology, Protocol::Udp),
         Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => of_service(),
     };

@@ -1,4 +1,4 @@
-//! All probes of a topology: who there is, what each was told, and what they say.
+//! All probes of a topology: their connections, what each serves, and their events.
 
 #[cfg(test)]
 mod tests;
@@ -15,36 +15,36 @@ use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, Speaks};
 use crate::addresses::Addresses;
 use crate::conversation::{Conversation, ConversationEvent, Speaker};
 
-/// Why probes are not as they have to be.
+/// Why probes cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// Probes that do not start or listen.
+    /// Probes do not start or listen in time.
     #[error("{} did not start to serve within {} s", list(endpoints), after.as_secs())]
     Late {
-        /// Whose.
+        /// Their endpoints.
         endpoints: Vec<Endpoint>,
-        /// How long they had.
+        /// The timeout.
         after: Duration,
     },
-    /// A probe of another version.
+    /// A probe has another version.
     #[error("the probe of {endpoint} speaks format {format}; use a probe of this version of verdikt")]
     Format {
         /// Whose.
         endpoint: Endpoint,
-        /// What it speaks.
+        /// Its format.
         format: u32,
     },
-    /// A server that cannot listen.
+    /// A server cannot listen.
     #[error("{endpoint} cannot serve port {port}: {reason}")]
     NotServing {
-        /// Who.
+        /// Its endpoint.
         endpoint: Endpoint,
         /// The port.
         port: u16,
         /// Why.
         reason: String,
     },
-    /// A probe that ended while it was made ready.
+    /// A probe ended while it was configured.
     #[error("the probe of {endpoint} has ended: {reason}")]
     Gone {
         /// Whose.
@@ -58,14 +58,14 @@ fn list(endpoints: &[Endpoint]) -> String {
     endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Something probes tell while attempts are made.
+/// An event of probes while attempts are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeEvent {
     /// A probe reports.
     Report(Endpoint, Report),
     /// A probe has ended, for this reason.
     Gone(Endpoint, String),
-    /// Everything that had reached servers at the last [`Probes::flush`] has been told.
+    /// Everything that had reached servers at the last [`Probes::flush`] has been reported.
     Flushed,
 }
 
@@ -73,14 +73,14 @@ pub enum ProbeEvent {
 #[derive(Debug)]
 pub struct Probes {
     members: BTreeMap<Endpoint, RunningMember>,
-    /// The last number given to a conversation or a server.
+    /// The last number of a connection or a server.
     last: u64,
     heard: mpsc::UnboundedReceiver<(Speaker, ConversationEvent)>,
     hears: mpsc::UnboundedSender<(Speaker, ConversationEvent)>,
     waiting: VecDeque<ProbeEvent>,
     /// The number of the last flush.
     flush: u64,
-    /// Those that have not answered it.
+    /// The probes that have not answered it.
     flushing: BTreeSet<Endpoint>,
 }
 
@@ -89,7 +89,7 @@ pub struct Probes {
 struct RunningMember {
     number: u64,
     conversation: Conversation,
-    /// Whether it has said that it is there.
+    /// Whether it has reported that it is ready.
     ready: bool,
     /// Whether it has ended.
     gone: bool,
@@ -98,8 +98,8 @@ struct RunningMember {
 }
 
 impl RunningMember {
-    /// Makes the probe serve and resolve like this; the servers that are new to it, or answer for
-    /// other names. `last` is the last number given.
+    /// Makes the probe serve and resolve like this. Returns the servers that are new to it, or serve other names. `last` is the
+    /// last number of a server.
     fn configure(&mut self, wanted: Vec<Serve>, resolver: Resolver, last: &mut u64) -> Vec<u64> {
         let stays = |served: &Serve| {
             wanted.iter().any(|serve| serve == served || differ_in_their_names_alone(serve, served))
@@ -151,8 +151,8 @@ impl Default for Probes {
 }
 
 impl Probes {
-    /// Begins the conversation with the probe of an endpoint, in place of any before. `output` is what the probe writes;
-    /// when it has ended, `exit_reason` may say more about why.
+    /// Connects to the probe of an endpoint, in place of any earlier one. `output` is what the probe writes; when it has
+    /// ended, `exit_reason` may say why.
     pub fn add(
         &mut self,
         endpoint: Endpoint,
@@ -169,13 +169,13 @@ impl Probes {
         self.members.insert(endpoint, member);
     }
 
-    /// Ends the conversation with the probe of an endpoint.
+    /// Closes the connection to the probe of an endpoint.
     pub fn remove(&mut self, endpoint: &Endpoint) {
         self.members.remove(endpoint);
         self.flushing.remove(endpoint);
     }
 
-    /// Lets the probe of an endpoint serve nothing, until it is configured again.
+    /// Stops all servers of an endpoint until it is configured again.
     pub fn stop_serving(&mut self, endpoint: &Endpoint) {
         if let Some(member) = self.members.get_mut(endpoint) {
             let resolver = member.resolver.clone();
@@ -193,7 +193,7 @@ impl Probes {
         self.members.keys()
     }
 
-    /// Where a server of an endpoint listens, by its number; nowhere if it is not wanted any more.
+    /// The sockets on which a server of an endpoint listens, by its number; none if it was stopped.
     pub fn server(&self, endpoint: &Endpoint, server: u64, addresses: &Addresses) -> Vec<SocketAddr> {
         let member = self.members.get(endpoint);
         let port = member.and_then(|member| Some(member.servers.get(&server)?.port));
@@ -201,7 +201,7 @@ impl Probes {
         addresses.filter_map(|address| Some(SocketAddr::new(*address, port?))).collect()
     }
 
-    /// Tells the probe of an endpoint something; false if there is no such endpoint.
+    /// Sends an order to the probe of an endpoint. Returns false if there is no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
         let member = self.members.get(endpoint);
         if let Some(member) = member {
@@ -210,8 +210,8 @@ impl Probes {
         member.is_some()
     }
 
-    /// Asks every probe that serves to tell of all that has reached it until now. When it is told, [`Self::next`] says
-    /// [`ProbeEvent::Flushed`], once for the last of several.
+    /// Asks every serving probe to report all that has reached it so far. Then [`Self::next`] returns
+    /// [`ProbeEvent::Flushed`], once for the last of several calls.
     pub fn flush(&mut self) {
         self.flush += 1;
         let serving = self.members.iter().filter(|(_, member)| !member.gone && !member.servers.is_empty());
@@ -224,8 +224,8 @@ impl Probes {
         }
     }
 
-    /// Returns when the probe of an endpoint has done what it was told until now, within `patience`. Not to be called
-    /// while a flush is under way.
+    /// Waits until the probe of an endpoint has carried out all orders so far, for `patience` at most. Must not be called
+    /// during a flush.
     pub async fn wait_for(&mut self, endpoint: &Endpoint, patience: Duration) -> Result<(), ProbeError> {
         if !self.is_there(endpoint) {
             return Ok(());
@@ -246,7 +246,7 @@ impl Probes {
         Ok(())
     }
 
-    /// The next thing that happens. Cancel-safe.
+    /// Waits for the next event. Cancel-safe.
     pub async fn next(&mut self) -> ProbeEvent {
         loop {
             if let Some(signal) = self.waiting.pop_front() {
@@ -254,13 +254,13 @@ impl Probes {
             }
             match self.heard.recv().await {
                 Some((speaker, heard)) => self.hear(speaker, heard),
-                // This holds one of the senders itself.
+                // `self` holds a sender, so the channel stays open.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// Keeps the events of what a probe says; none for a probe that was sent away.
+    /// Queues the event of a probe, unless the probe was removed.
     fn hear(&mut self, (endpoint, number): Speaker, heard: ConversationEvent) {
         let member = self.members.get_mut(&endpoint).filter(|member| member.number == number);
         let Some(member) = member else { return };
@@ -284,8 +284,8 @@ impl Probes {
         }
     }
 
-    /// Makes every probe serve and resolve as `wanted` says, and waits until all of it is so, for `patience` at most.
-    /// A probe without a server is ready once it has said so, before its first order.
+    /// Makes every probe serve and resolve as `wanted` says, and waits until all have done so, for `patience` at most. A
+    /// probe without servers is ready when it has reported so.
     pub async fn configure(
         &mut self,
         wanted: impl Fn(&Endpoint) -> (Vec<Serve>, Resolver),
@@ -312,7 +312,7 @@ impl Probes {
         Ok(())
     }
 
-    /// What has begun: a server, or where there is none the probe itself. What is not news of a beginning waits.
+    /// Waits for a server, or a probe without servers, to become ready. Other events are queued.
     fn hear_of_beginning(
         &mut self,
         (endpoint, number): Speaker,

@@ -1,4 +1,4 @@
-//! What the probe of an endpoint serves.
+//! The servers of an endpoint's probe.
 
 use verdikt_scenario::topology::{DNS_POD, DNS_PORT, Endpoint, ServedProtocol, Topology};
 use verdikt_wire::{Serve, Speaks, Zone};
@@ -9,7 +9,7 @@ pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Ser
         return Vec::new();
     }
     let declared = topology.serves(endpoint).iter().map(|served| (served.protocol, served.port.get()));
-    // The cluster's DNS server answers even where the topology does not speak of it.
+    // The cluster's DNS server answers even if the topology does not contain it.
     let implicit = matches!(endpoint, Endpoint::Pod(pod) if pod.to_string() == DNS_POD && !topology.pods.contains_key(pod));
     let is_cache = topology.dns.cache.as_ref() == Some(endpoint)
         && !topology.serves(endpoint).iter().any(|served| served.port.get() == DNS_PORT);

@@ -173,7 +173,7 @@ pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
         cilium: run.started.map(|run| run.cilium),
         origin: run.started.map(|run| &run.origin),
         took: run.took,
-        outcome: run.outcome,
+        outcome: run.result,
         totals: run.totals,
         scenarios: run
             .scenarios

@@ -18,12 +18,12 @@ pub fn cell(cell: &CellJudged) -> String {
     line(cell, &[plain(&cell.source.to_string())])
 }
 
-/// A line for each attempt and what became of it, with all sources that it holds for; in the order of the cells.
+/// A line for each attempt and comparison, with all sources that it holds for; in the order of the cells.
 pub(crate) fn cells<'a>(cells: impl IntoIterator<Item = &'a CellJudged>) -> Vec<String> {
     let mut said = Numbered::default();
     let mut alike: Vec<(&CellJudged, Vec<String>)> = Vec::new();
     for cell in cells {
-        let number = said.number((&*cell.attempt, outcome(cell)));
+        let number = said.number((&*cell.attempt, comparison(cell)));
         let source = plain(&cell.source.to_string());
         match alike.get_mut(number) {
             Some((_, sources)) => sources.push(source),
@@ -35,11 +35,11 @@ pub(crate) fn cells<'a>(cells: impl IntoIterator<Item = &'a CellJudged>) -> Vec<
 
 fn line(cell: &CellJudged, sources: &[String]) -> String {
     let attempt = plain(&cell.attempt.to_string());
-    format!("{attempt} from {}: {}", sources.join(", "), outcome(cell))
+    format!("{attempt} from {}: {}", sources.join(", "), comparison(cell))
 }
 
-/// What was expected of a cell, and what came of it.
-fn outcome(cell: &CellJudged) -> String {
+/// What was expected of a cell, and its verdict with the rule that decides.
+fn comparison(cell: &CellJudged) -> String {
     let expected = plain(&cell.expected.to_string());
     let via =
         cell.via.as_ref().map_or_else(String::new, |backend| format!(" via {}", plain(&backend.to_string())));

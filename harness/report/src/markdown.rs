@@ -106,7 +106,7 @@ fn tables_left_out(steps: usize) -> String {
 /// What the run comes to, and what was counted.
 fn head(run: &RunTree<'_>) -> String {
     let totals = &run.totals;
-    let title = match run.outcome {
+    let title = match run.result {
         RunResult::AsExpected => format!("{} as expected", counted(totals.cells, "cell")),
         RunResult::Differs => what_differs(totals).join(", "),
         RunResult::Failed => {

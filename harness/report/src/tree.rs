@@ -19,7 +19,7 @@ pub(crate) struct RunTree<'a> {
     pub(crate) skipped: Vec<&'a ScenarioSkipped>,
     pub(crate) failed: Vec<&'a ScenarioFailed>,
     pub(crate) totals: Totals,
-    pub(crate) outcome: RunResult,
+    pub(crate) result: RunResult,
     pub(crate) took: Option<Duration>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> RunTree<'a> {
     /// Gathers events, which may end early: the log of a run that was cut off.
     pub(crate) fn of(events: &'a [Event]) -> Self {
         let totals = Totals::of(events);
-        let (mut outcome, mut took) = (None, None);
+        let (mut result, mut took) = (None, None);
         let (mut started, mut scenarios) = (None, Vec::<ScenarioTree<'a>>::new());
         let (mut skipped, mut failed, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
@@ -86,7 +86,7 @@ impl<'a> RunTree<'a> {
                         step.cells.push(judged);
                     }
                 }
-                Event::RunFinished(run) => (outcome, took) = (Some(run.outcome), run.took),
+                Event::RunFinished(run) => (result, took) = (Some(run.outcome), run.took),
                 Event::StepFinished(finished) => {
                     if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
                         step.took = finished.took;
@@ -94,7 +94,7 @@ impl<'a> RunTree<'a> {
                 }
             }
         }
-        let outcome = outcome.unwrap_or_else(|| RunResult::of(&totals));
-        Self { started, warnings, scenarios, skipped, failed, totals, outcome, took }
+        let result = result.unwrap_or_else(|| RunResult::of(&totals));
+        Self { started, warnings, scenarios, skipped, failed, totals, result, took }
     }
 }

@@ -1,7 +1,7 @@
-//! One batch of attempts: from their beginning to all evidence about them.
+//! Makes one batch of attempts, and collects all evidence about them.
 //!
-//! Not all of them are in flight at once: an [`InFlightWindow`] follows how quickly the machine answers. The batch ends when every
-//! server has told what has reached it.
+//! How many of them are in flight at once, an [`InFlightWindow`] adapts to how quickly the machine answers. The batch ends
+//! when every server has reported what has reached it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -27,11 +27,11 @@ mod running;
 pub(crate) mod step;
 mod window;
 
-/// How long to wait for flows after the last attempt has finished, and for arrivals if servers cannot be asked for them.
+/// How long to wait for late flows after the last attempt has finished, and for arrivals if servers cannot be asked for them.
 const LATE: Duration = Duration::from_millis(500);
-/// How long an attempt may take beyond what its stages may, and servers to tell what has reached them.
+/// How much longer an attempt may take than the timeouts of its stages, and how long servers may take to report arrivals.
 const SPARE: Duration = Duration::from_secs(10);
-/// After this time without an event an attempt only waits, and another one may begin.
+/// After this time an attempt only waits, so that another one may start in its place.
 const SILENT: Duration = Duration::from_secs(1);
 
 /// Endpoints that cannot make attempts any more, each with the reason.
@@ -59,10 +59,11 @@ struct Batch<'a, 'b, B> {
     unfinished: usize,
     /// How many of those that have begun are not explained.
     unexplained: usize,
-    /// Those that have begun, in their order, until they have been looked at: after [`SILENT`], when they have to be over.
+    /// The attempts under way in the order of their start, each with the time when it counts as silent.
     silent: VecDeque<(Instant, AttemptNumber)>,
+    /// The same with the time when each is given up.
     deadlines: VecDeque<(Instant, AttemptNumber)>,
-    /// The attempts that had an origin, in the order in which they had it.
+    /// The attempts that used a client address and port, in order.
     by_origin: BTreeMap<PacketOrigin, Vec<AttemptNumber>>,
     /// Flows and arrivals that came before the attempt they belong to reported its port.
     early: BTreeMap<PacketOrigin, Vec<Flow>>,
@@ -102,7 +103,7 @@ async fn make<B: Backend>(
         gone,
     };
     batch.make_all(attempts).await;
-    batch.hear_the_rest().await;
+    batch.drain().await;
     let (mut running, lost) = (batch.running, batch.lost);
     let evidence = attempts.iter().filter_map(|(number, ..)| running.remove(number));
     evidence.map(|running| running.into_evidence(lost.as_ref())).collect()
@@ -133,7 +134,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         let mut waiting = attempts.iter().copied();
         let mut end: Option<(Instant, Instant)> = None;
         loop {
-            self.look_at_clock();
+            self.check_deadlines();
             while self.window.has_room()
                 && let Some(attempt) = waiting.next()
             {
@@ -154,34 +155,34 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
                 }
                 Some(if self.asked { told } else { late })
             };
-            // Without one there is room, and whatever waits has begun.
+            // Without a deadline there is room for the next attempt.
             let Some(until) = until else { continue };
             if let Ok(event) = tokio::time::timeout_at(until, self.backend.next()).await {
-                self.hear(event);
+                self.handle(event);
             }
         }
     }
 
-    /// Hears what the datapath may hold back, and what has been told already: it belongs to the evidence wherever it
-    /// stands in line, for an attempt that audit mode let pass is answered no earlier than its flow was made.
-    async fn hear_the_rest(&mut self) {
+    /// Handles the events that the datapath held back, and all that are queued: an attempt that audit mode let pass may be
+    /// answered before its flow is read.
+    async fn drain(&mut self) {
         let told = Instant::now() + self.backend.flush();
         while Instant::now() < told
             && let Ok(event) = tokio::time::timeout_at(told, self.backend.next()).await
         {
-            self.hear(event);
+            self.handle(event);
         }
         let drained = Instant::now() + LATE;
         while let Some(event) = tokio::task::unconstrained(self.backend.next()).now_or_never() {
-            self.hear(event);
+            self.handle(event);
             if Instant::now() >= drained {
                 break;
             }
         }
     }
 
-    /// Lets others begin beside attempts that are silent, and gives up those of which nothing comes.
-    fn look_at_clock(&mut self) {
+    /// Makes room for others beside silent attempts, and gives up those that have reached their deadline.
+    fn check_deadlines(&mut self) {
         let now = Instant::now();
         while let Some((_, number)) = self.silent.pop_front_if(|(at, _)| *at <= now) {
             if let Some(running) = self.running.get_mut(&number)
@@ -199,7 +200,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         }
     }
 
-    /// Changes an attempt, and counts what it is then.
+    /// Changes an attempt, and updates the counters.
     fn change<T>(
         &mut self,
         number: AttemptNumber,
@@ -220,7 +221,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         Some(changed)
     }
 
-    fn hear(&mut self, event: BackendEvent) {
+    fn handle(&mut self, event: BackendEvent) {
         match event {
             BackendEvent::Bound { number, stage, protocol, local, remote } => {
                 let bound =
@@ -230,7 +231,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
                     if !numbers.contains(&number) {
                         numbers.push(number);
                     }
-                    self.catch_up(origin);
+                    self.assign_early(origin);
                 }
             }
             BackendEvent::StageEnded { number, outcome, addresses, took } => {
@@ -245,12 +246,12 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
             }
             BackendEvent::Arrived { number: None, protocol, peer, server } => {
                 let origin = PacketOrigin { protocol, client: peer };
-                if !self.arrive(origin, &server) {
+                if !self.assign_arrival(origin, &server) {
                     self.early_arrivals.entry(origin).or_default().push(server);
                 }
             }
             BackendEvent::Reported => self.asked = false,
-            BackendEvent::Flow(flow) => self.belongs(*flow),
+            BackendEvent::Flow(flow) => self.assign_flow(*flow),
             BackendEvent::Lost(reason) => {
                 debug!(reason, "evidence may be missing");
                 self.lost = Some(reason);
@@ -267,21 +268,21 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         }
     }
 
-    /// Assigns what came too early to its attempt.
-    fn catch_up(&mut self, origin: PacketOrigin) {
+    /// Assigns flows and arrivals that came before the attempt reported this origin.
+    fn assign_early(&mut self, origin: PacketOrigin) {
         for flow in self.early.remove(&origin).unwrap_or_default() {
-            self.belongs(flow);
+            self.assign_flow(flow);
         }
         for server in self.early_arrivals.remove(&origin).unwrap_or_default() {
-            if !self.arrive(origin, &server) {
+            if !self.assign_arrival(origin, &server) {
                 self.early_arrivals.entry(origin).or_default().push(server);
             }
         }
     }
 
-    /// Returns whether any attempt has had the origin and goes to the server. Of several it is the first that has not
-    /// arrived yet: each had the port only when the one before had given it up.
-    fn arrive(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
+    /// Assigns an arrival to an attempt with this origin that goes to the server; returns whether there is one. Of several
+    /// it is the first that has not arrived yet, because they used the port one after the other.
+    fn assign_arrival(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let Some(mut numbers) = self.by_origin.get(&origin).cloned() else { return false };
         numbers.retain(|number| self.running.get(number).is_some_and(|running| running.goes_to(server)));
         let is_any = !numbers.is_empty();
@@ -293,9 +294,9 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         is_any
     }
 
-    /// Gives a flow to the attempt it belongs to, or keeps it until that has told its port. An attempt whose packets
-    /// were dropped is ended.
-    fn belongs(&mut self, flow: Flow) {
+    /// Assigns a flow to its attempt, or keeps it until the attempt has reported its port. Ends an attempt whose packets
+    /// were dropped.
+    fn assign_flow(&mut self, flow: Flow) {
         let Some(origin) = PacketOrigin::of_flow(&flow) else { return };
         let numbers = self.by_origin.get(&origin).map_or(&[][..], Vec::as_slice);
         let owners: Vec<AttemptNumber> = numbers
@@ -306,7 +307,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         let had_port = |number: &&AttemptNumber| {
             self.running.get(*number).is_some_and(|running| running.had_port(&flow))
         };
-        // A proxy may tell of an answer when its client has gone.
+        // A proxy may report an answer after its client has gone.
         let owner = owners.iter().find(had_port).or(owners.last());
         match owner.copied() {
             None => self.early.entry(origin).or_default().push(flow),

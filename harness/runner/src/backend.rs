@@ -28,12 +28,11 @@ impl fmt::Display for AttemptNumber {
 
 /// A backend with the topology of one scenario, which changes from step to step.
 pub trait Backend {
-    /// Puts the step's topology and policies in force, and returns when they are. `prediction` is the policy model of
-    /// both.
+    /// Puts the step's topology and policies in force, and returns when they are. `model` is the policy model of both.
     fn apply(
         &mut self,
         step: &Step,
-        prediction: &PolicyModel<'_>,
+        model: &PolicyModel<'_>,
     ) -> impl Future<Output = Result<AppliedStep, BackendError>>;
 
     /// Keeps the connections of these attempts from now on, for those that use them in the step after.

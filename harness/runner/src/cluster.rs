@@ -161,11 +161,7 @@ impl ClusterBackend {
 }
 
 impl Backend for ClusterBackend {
-    async fn apply(
-        &mut self,
-        step: &Step,
-        prediction: &PolicyModel<'_>,
-    ) -> Result<AppliedStep, BackendError> {
+    async fn apply(&mut self, step: &Step, model: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
         self.topology = step.topology.clone();
         self.is_all_known = false;
         let version = self.cluster.facts().cilium.version;
@@ -177,7 +173,7 @@ impl Backend for ClusterBackend {
             .await
             .map_err(BackendError::new)?;
         self.audit(step).await?;
-        let identities = prediction.pod_labels();
+        let identities = model.pod_labels();
         let wanted = SettleGoal { applied: &applied, identities: &identities, deadline: SETTLE };
         let begin = Instant::now();
         let settled = self.cluster.settle(wanted).await.map_err(BackendError::new)?;

@@ -9,13 +9,13 @@ use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::unreachable::Unreachable;
 
-/// A text that stands somewhere in the [names](CellName) of the cells wanted; where it has stars, each stands for any
-/// text, and the whole name must match. The whole name of a cell means this cell, and not those whose names go on. A star
-/// behind a backslash is one of the name.
+/// A text that the [names](CellName) of the selected cells contain. If it has stars, each stands for any text, and the
+/// whole name must match. The whole name of a cell selects only this cell, not those whose names continue. A star after
+/// a backslash is a star of the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     text: String,
-    /// The texts between the stars: one where there is none.
+    /// The texts between the stars: one if there is no star.
     parts: Vec<String>,
 }
 

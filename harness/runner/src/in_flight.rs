@@ -1,4 +1,4 @@
-//! The attempts that probes are making, and those that no probe can make.
+//! The attempts that probes are making, and the results of those that no probe can make.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use crate::wire_words;
 /// The attempts of a backend that are not over.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
-    /// Who makes each of them.
+    /// The source of each attempt.
     sources: BTreeMap<AttemptNumber, Endpoint>,
-    /// The ends of those that nobody makes, as long as they are not told.
+    /// The results of attempts that cannot be made, until they are returned.
     refused: VecDeque<BackendEvent>,
 }
 
 impl InFlight {
-    /// The probe of `source` has been told of an attempt, or could not be, for this reason.
+    /// Records that the probe of `source` was sent the order for an attempt, or why it could not be.
     pub(crate) fn begin(&mut self, number: AttemptNumber, source: &Endpoint, told: Result<(), String>) {
         match told {
             Ok(()) => drop(self.sources.insert(number, source.clone())),
@@ -31,7 +31,7 @@ impl InFlight {
         }
     }
 
-    /// Ends an attempt or a stage of it before its time, unless it is over: `tell` brings the order to the probe that makes it.
+    /// Ends an attempt or a stage of it early, unless it is over. `tell` sends the order to the probe.
     pub(crate) fn end(
         &self,
         number: AttemptNumber,
@@ -48,7 +48,7 @@ impl InFlight {
         }
     }
 
-    /// The end of an attempt that nobody makes, each once.
+    /// The result of an attempt that cannot be made, each once.
     pub(crate) fn refused(&mut self) -> Option<BackendEvent> {
         self.refused.pop_front()
     }

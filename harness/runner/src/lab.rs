@@ -32,7 +32,7 @@ pub fn choice() -> BackendChoice<'static> {
     BackendChoice::of_all(NAME)
 }
 
-/// One scenario's lab.
+/// The backend for one scenario in the lab.
 #[derive(Debug)]
 pub struct LabBackend {
     lab: Lab,
@@ -42,7 +42,7 @@ pub struct LabBackend {
     kept: BTreeSet<Attempt>,
     in_flight: InFlight,
     follower: Option<mpsc::UnboundedSender<Flow>>,
-    /// From where the attempts of the step were made, and when the last of them ended.
+    /// The sockets from which the attempts of the step were made, and when the last of them ended.
     attempted: (BTreeSet<SocketAddr>, Duration),
 }
 
@@ -71,13 +71,12 @@ impl LabBackend {
         &self.lab
     }
 
-    /// Serves nothing on these ports of endpoints, so that other programs can, and again on all others. Returns when that
-    /// is so.
+    /// Stops serving these ports of endpoints, so that other programs can, and serves all others. Returns when that is done.
     pub async fn leave_ports(&mut self, taken: BTreeSet<(Endpoint, u16)>) -> Result<(), BackendError> {
         self.lab.leave_ports(&self.topology, taken).await.map_err(BackendError::new)
     }
 
-    /// Returns when every packet that was sent before is judged, and who follows the flows is sent all of them.
+    /// Waits until every packet sent before is judged, and all flows are sent to the follower.
     pub async fn catch_up(&mut self) -> Result<(), BackendError> {
         self.lab.catch_up().await.map_err(BackendError::new)?;
         loop {
@@ -98,17 +97,13 @@ impl LabBackend {
 }
 
 impl Backend for LabBackend {
-    async fn apply(
-        &mut self,
-        step: &Step,
-        prediction: &PolicyModel<'_>,
-    ) -> Result<AppliedStep, BackendError> {
-        // Which names are known is for the lab's own DNS proxy to say.
-        let model = prediction.knowing(&Learned::default()).into_owned();
+    async fn apply(&mut self, step: &Step, model: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
+        // The lab's own DNS proxy learns names.
+        let model = model.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.attempted.0.clear();
         self.lab.apply(&step.topology, model, step.enforcement).await.map_err(BackendError::new)?;
-        // Not before the servers give the answers of this step: a late one of the step before would be learned again.
+        // Only after the servers have this step's answers, or a late answer of the step before would be learned again.
         self.lab.forget_names(&step.expired);
         Ok(AppliedStep::default())
     }
@@ -137,7 +132,7 @@ impl Backend for LabBackend {
             match self.lab.next().await {
                 LabEvent::Flow(flow) => {
                     if let Some(follower) = &self.follower {
-                        // A follower that has gone misses nothing.
+                        // A follower that is gone needs no flows.
                         let _ = follower.send(flow.as_ref().clone());
                     }
                     return BackendEvent::Flow(flow);
@@ -180,13 +175,13 @@ impl Backend for LabBackend {
                 addresses.behind(&self.topology, service, protocol, port)
             });
         let relays = match self.topology.settings.routing {
-            // The gateway speaks under its own address all the same.
+            // The gateway still uses its own address.
             Routing::Tunnel if !found.relays.is_empty() => {
                 addresses.relays.values().flatten().chain(&found.relays).copied().collect()
             }
             _ => found.relays.clone(),
         };
-        // The program that serves there tells nobody what reaches it.
+        // A program that serves the port does not report what reaches it.
         let is_taken = |socket: &SocketAddr| {
             let at = addresses.endpoints.iter().find(|(_, list)| list.contains(&socket.ip()));
             at.is_some_and(|(endpoint, _)| self.lab.is_taken(endpoint, socket.port()))

@@ -12,7 +12,7 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::backend::AppliedStep;
 use crate::cell::ObservedStep;
-use crate::plan::{RunOptions, Sink, StepHistory, begin, predict_step};
+use crate::plan::{RunOptions, Sink, StepHistory, begin_scenario, predict_step};
 use crate::step_under_way::StepUnderWay;
 
 /// The name of the backend in reports.
@@ -72,18 +72,18 @@ pub(crate) fn begin_run(backend: &str, options: &RunOptions, sink: Sink<'_>) -> 
 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
     let _scenario = info_span!("scenario", scenario = %scenario.name).entered();
-    let Some(plan) = begin(scenario, options, |_| None, sink)? else { return Ok(()) };
+    let Some(plan) = begin_scenario(scenario, options, |_| None, sink)? else { return Ok(()) };
     let mut past = StepHistory::default();
     for (step, cells) in plan.steps {
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let _step = info_span!("step", step = %step.name).entered();
-        let asked = predict_step(scenario, step, options.version, &past);
+        let predicted = predict_step(scenario, step, options.version, &past);
         info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {
-            this.begin(&cells.skipped, asked.model.first(), &AppliedStep::default(), sink)?;
-            this.end(&cells.wanted, &asked, &ObservedStep::Nothing, Vec::new(), sink)?;
+            this.begin(&cells.skipped, predicted.model.first(), &AppliedStep::default(), sink)?;
+            this.end(&cells.wanted, &predicted, &ObservedStep::Nothing, Vec::new(), sink)?;
         }
-        past = asked.left;
+        past = predicted.left;
     }
     Ok(())
 }

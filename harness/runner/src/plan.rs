@@ -56,7 +56,7 @@ impl Default for RunOptions {
     }
 }
 
-/// Where the events of a run go. An error ends the run.
+/// Receives the events of a run. An error ends the run.
 pub type Sink<'a> = &'a mut dyn FnMut(Event) -> io::Result<()>;
 
 /// The names of the cells a run would evaluate, in its order.
@@ -72,15 +72,15 @@ pub fn cell_names<'a>(
     })
 }
 
-/// A scenario whose cells are wanted, ready to begin.
+/// The wanted cells of a scenario.
 pub(crate) struct Plan<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) steps: Vec<(&'a Step, StepCells<'a>)>,
 }
 
-/// Begins a scenario: none if nothing of it is wanted, or it does not hold for the version, or `unfit` says why it
-/// cannot be run.
-pub(crate) fn begin<'a>(
+/// Selects the cells of a scenario that are wanted, and sends the event that it starts. None if nothing of it is wanted, or
+/// if it is skipped: because it is for another version, or for the reason that `unfit` gives.
+pub(crate) fn begin_scenario<'a>(
     scenario: &'a Scenario,
     options: &RunOptions,
     unfit: impl Fn(&Scenario) -> Option<String>,

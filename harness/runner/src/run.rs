@@ -21,22 +21,21 @@ use crate::cell::ObservedStep;
 use crate::filter::StepCells;
 use crate::invariants::attempted::AttemptedInvariants;
 use crate::model::begin_run;
-use crate::plan::{Plan, RunOptions, Sink, StepHistory, begin, kept_connections, predict_step};
+use crate::plan::{Plan, RunOptions, Sink, StepHistory, begin_scenario, kept_connections, predict_step};
 use crate::step_under_way::StepUnderWay;
 
-/// A kind of backend that runs scenarios, which are named by their indices.
+/// A backend, and which scenarios it runs when. Scenarios are named by their indices.
 #[derive(Clone, Copy)]
 pub struct BackendChoice<'a> {
     /// Its name in reports.
     pub name: &'a str,
     /// Why a scenario cannot be run, if it cannot.
     pub unfit: &'a dyn Fn(&Scenario) -> Option<String>,
-    /// Which one begins next.
+    /// Chooses the scenario that starts next.
     pub next: &'a NextScenario<'a>,
 }
 
-/// Says which of those that wait, in the order of their indices, may begin beside those under way; none if all have to
-/// wait.
+/// Chooses which of the waiting scenarios (in order) may start beside those under way; none if all have to wait.
 pub type NextScenario<'a> = dyn Fn(&[usize], &BTreeSet<usize>) -> Option<usize> + 'a;
 
 impl<'a> BackendChoice<'a> {
@@ -52,10 +51,9 @@ impl fmt::Debug for BackendChoice<'_> {
     }
 }
 
-/// Runs scenarios over backends that `open` makes, one for each scenario, by its index. Whenever there is room, the
-/// one starts that the choice names. Events come in the order of the scenarios whatever the order in which they begin,
-/// those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
-/// known so far.
+/// Runs each scenario over its own backend, which `open` makes. Whenever there is room, `choice` names the scenario that
+/// starts next. Events are sent in the order of the scenarios, whatever the order in which they start: those of the first
+/// unfinished one as they happen. When `stop` is ready, the run ends with what is known so far.
 pub async fn run_on<B: Backend>(
     choice: BackendChoice<'_>,
     scenarios: &[Scenario],
@@ -149,10 +147,10 @@ async fn run_scenario<B: Backend>(
     opened: impl Future<Output = Result<B, BackendError>>,
     events: mpsc::UnboundedSender<Event>,
 ) {
-    // Nobody reads the events any more only after an interruption.
+    // The receiver is gone only after an interruption.
     let mut tell = |event: Event| events.send(event).map_err(io::Error::other);
     let run = async {
-        let Ok(Some(plan)) = begin(scenario, options, unfit, &mut tell) else { return Ok(()) };
+        let Ok(Some(plan)) = begin_scenario(scenario, options, unfit, &mut tell) else { return Ok(()) };
         let mut backend = opened.await?;
         let ran = run_steps(&plan, options, &mut backend, &mut tell).await;
         // What went wrong first is what matters.
@@ -162,7 +160,7 @@ async fn run_scenario<B: Backend>(
     if let Err(error) = run.await {
         let reason = reason(&error);
         let (scenario, place) = (scenario.name.clone(), scenario.place.clone());
-        // As above: it is in the log all the same.
+        // As above; the log has the reason anyway.
         warn!(reason, "the scenario has failed");
         let _ = events.send(Event::ScenarioFailed(ScenarioFailed { scenario, place, reason }));
     }
@@ -220,9 +218,9 @@ impl StepRun<'_> {
     ) -> Result<StepHistory, BackendError> {
         let Self { scenario, step, options, attempts } = *self;
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
-        let asked = predict_step(scenario, step, options.version, past);
+        let predicted = predict_step(scenario, step, options.version, past);
         backend.keep_connections(kept_connections(scenario, step));
-        let applied = match backend.apply(step, asked.model.first()).await {
+        let applied = match backend.apply(step, predicted.model.first()).await {
             Ok(applied) => applied,
             Err(error) => {
                 // What went wrong first is what matters.
@@ -238,31 +236,32 @@ impl StepRun<'_> {
             unexpected |= is_unexpected(&event);
             sink(event)
         };
-        // A sink that fails belongs to a run that is over; there is nobody to tell.
-        // A step without a table has its objects all the same.
-        let is_told = !cells.is_empty() || step.table.is_empty();
-        let begun = !is_told || this.begin(&cells.skipped, asked.model.first(), &applied, &mut sink).is_ok();
+        // Steps of which no cell is wanted are made without events; a step without a table still reports its objects.
+        // A sink fails only when the run is over.
+        let is_reported = !cells.is_empty() || step.table.is_empty();
+        let begun =
+            !is_reported || this.begin(&cells.skipped, predicted.model.first(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
-        let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
-        let invariants = if is_told && begun {
-            let attempted = AttemptedInvariants { scenario, step, predicted: &asked, cells: &evidence };
+        let evidence = attempt(step, &predicted.attempts, backend, options, attempts, &mut gone).await;
+        let invariants = if is_reported && begun {
+            let attempted = AttemptedInvariants { scenario, step, predicted: &predicted, cells: &evidence };
             attempted.judge(backend, &attempt_options(step, options, attempts), &mut gone).await
         } else {
             Vec::new()
         };
         debug!(gone = gone.len(), "all attempts are made");
-        if is_told && begun {
+        if is_reported && begun {
             let observed = ObservedStep::Evidence(backend.datapath(), evidence);
-            // As when it began: a sink that fails belongs to a run that is over.
-            let _ = this.end(&cells.wanted, &asked, &observed, invariants, &mut sink);
+            // As above.
+            let _ = this.end(&cells.wanted, &predicted, &observed, invariants, &mut sink);
         }
         if unexpected {
             backend.keep_evidence(&scenario.name, &step.name).await?;
         }
-        // What the others saw is told; a step without one of its endpoints would not be the step.
+        // Without one of its endpoints the next step would not be as described.
         match gone.pop_first() {
             Some((endpoint, reason)) => Err(BackendError::Gone { endpoint, reason }),
-            None => Ok(asked.left),
+            None => Ok(predicted.left),
         }
     }
 }

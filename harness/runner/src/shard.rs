@@ -1,12 +1,12 @@
-//! A part of the scenarios, for machines that share them.
+//! A part of the scenarios, to divide them among several machines.
 
 use std::fmt;
 use std::str::FromStr;
 
 use verdikt_scenario::scenario::Scenario;
 
-/// One of several parts, written `2/5`. Every scenario lies in exactly one part, as a whole: which one depends on its
-/// place among all scenarios alone, so that all machines agree without talking.
+/// One of several parts, written `2/5`. Every scenario is in exactly one part, which only depends on its place among all
+/// scenarios, so that all machines agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Which part, from 1.
@@ -38,7 +38,7 @@ impl fmt::Display for Shard {
 }
 
 impl Shard {
-    /// The scenarios of this part, in their order. Neighbours, which take alike long, go to different parts.
+    /// The scenarios of this part, in order. Neighbours, which take about the same time, go to different parts.
     pub fn of(self, scenarios: Vec<Scenario>) -> Vec<Scenario> {
         scenarios.into_iter().skip(self.index - 1).step_by(self.count).collect()
     }

@@ -1,4 +1,4 @@
-//! A step under way: the events of its beginning and end.
+//! A step under way: sends the events of its start and end, and judges its cells, objects and invariants between them.
 
 use std::io;
 use std::sync::Arc;

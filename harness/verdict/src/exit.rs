@@ -45,23 +45,23 @@ impl Exit {
         match self {
             Self::AsExpected => "all as expected; no mistake; explained",
             Self::Differs => {
-                "at least one verdict differs or invariant does not hold, and nothing failed; a warning under \
-                 `--deny-warnings`; what `diff --fail-on` names"
+                "a verdict differs or an invariant does not hold, and nothing failed; a warning with `--deny-warnings`; \
+                 what `diff --fail-on` names"
             }
             Self::WrongInput => {
                 "the command, a scenario or a policy is wrong; a report or log that the command names cannot be written \
                  or read"
             }
             Self::Inconclusive => {
-                "inconclusive: the evidence does not tell, the engine does not model something that matters, or the log \
-                 of a `replay` breaks off"
+                "inconclusive: the evidence is not sufficient, the model does not know something that matters, or the \
+                 log of a `replay` is incomplete"
             }
             Self::Failed => {
-                "the machine or the cluster failed, in at least one scenario and whatever the others came to; or a \
-                 signal ended the command"
+                "the machine or the cluster failed, in at least one scenario and whatever the results of the others; \
+                 or a signal ended the command"
             }
             Self::NothingToRun => {
-                "nothing to run, check or explain: an empty folder, objects of other kinds alone, or a filter that no cell matches"
+                "nothing to run, check or explain: an empty folder, only objects of other kinds, or a filter that no cell matches"
             }
         }
     }

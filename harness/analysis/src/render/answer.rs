@@ -16,7 +16,7 @@ use crate::render::joined;
 /// The most ends that a line names.
 const MOST_NAMED: usize = 8;
 
-/// What a pod that is not there yet would need.
+/// What a pod that does not exist yet would need.
 #[derive(Clone, Debug)]
 pub struct Needed {
     /// At whose policy.
@@ -34,13 +34,13 @@ pub struct Reached<'a> {
     pub destinations: &'a [DestinationGroup],
     /// By the names that clients use.
     pub by_name: &'a [(Attempt, Prediction)],
-    /// What else could be reached, if it were there; none where everything could.
+    /// What a target that does not exist yet would need; none if it needs nothing.
     pub needed: Option<&'a Needed>,
 }
 
 /// Who makes an attempt, as text.
 pub fn who(head: &str, sources: &[SourceGroup], needed: Option<&Needed>, topology: &Topology) -> String {
-    let mut lines = vec![format!("who makes {}", Plain::line(head))];
+    let mut lines = vec![format!("who may make {}", Plain::line(head))];
     let mut verdict = None;
     for sources in sources {
         if verdict != Some(&sources.verdict) {
@@ -53,15 +53,16 @@ pub fn who(head: &str, sources: &[SourceGroup], needed: Option<&Needed>, topolog
     lines.push(String::new());
     match needed {
         None => {
-            lines.push("a pod that is not there yet needs no label: nothing isolates the target".to_owned());
+            lines
+                .push("a pod that does not exist yet needs no label: nothing isolates the target".to_owned());
         }
         Some(needed) => {
             lines.push(format!(
-                "a pod that is not there yet is judged by {}'s ingress rules:",
+                "for a pod that does not exist yet, the ingress rules of {} decide:",
                 needed.endpoint
             ));
             lines.extend(admissions(&needed.rules));
-            lines.push("  and by egress rules, where some select it".to_owned());
+            lines.push("  and egress rules that select it".to_owned());
         }
     }
     joined(lines)
@@ -95,12 +96,15 @@ pub fn reach(head: &str, reached: &Reached<'_>, topology: &Topology) -> String {
     lines.push(String::new());
     match reached.needed {
         None => lines.push(
-            "nothing isolates it at egress: what is not there yet is judged by ingress rules".to_owned(),
+            "nothing isolates it at egress: for what does not exist yet, ingress rules decide".to_owned(),
         ),
         Some(needed) => {
-            lines.push(format!("what is not there yet is judged by {}'s egress rules:", needed.endpoint));
+            lines.push(format!(
+                "for what does not exist yet, the egress rules of {} decide:",
+                needed.endpoint
+            ));
             lines.extend(admissions(&needed.rules));
-            lines.push("  and by ingress rules, where some select it".to_owned());
+            lines.push("  and ingress rules that select it".to_owned());
         }
     }
     joined(lines)

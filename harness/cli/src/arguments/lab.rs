@@ -38,6 +38,7 @@ impl LabArguments {
         let Self { command: _, paths, step, cilium, settings, files } = self;
         SituationRequest {
             paths,
+            title: None,
             context: None,
             step: step.as_deref(),
             settings: settings.file(),

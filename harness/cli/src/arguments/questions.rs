@@ -39,6 +39,7 @@ impl SituationArguments {
         let Self { paths, context, step, cilium, settings, files } = self;
         SituationRequest {
             paths,
+            title: None,
             context: context.as_deref(),
             step: step.as_deref(),
             settings: settings.file(),

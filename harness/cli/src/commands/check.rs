@@ -36,7 +36,7 @@ struct CheckFindings {
     policies: usize,
     /// How many warnings a comment allows.
     allowed: usize,
-    /// Documents and files that are none of both.
+    /// Skipped documents, and skipped empty files.
     passed_over: (usize, usize),
     unrendered: AllUnrendered,
 }
@@ -54,7 +54,7 @@ pub(crate) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<Exi
     let mut found = CheckFindings::default();
     if !scenarios.is_empty() {
         let used = check_scenarios(loader.scenarios(&scenarios), version, &mut found);
-        // What no scenario names must not go unseen in the same folder.
+        // Policies of the same folder that no scenario uses are checked too.
         check_policies(loader.policies(&scenarios, &used), given, Set::Rest, &mut found);
     }
     let loaded = loader.policies(&policies, &BTreeSet::new());
@@ -64,7 +64,7 @@ pub(crate) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<Exi
             .help("scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files")
     });
     let without: Vec<Diagnostic> = without.collect();
-    // A file that was named is wrong; a folder may be empty.
+    // A named file without content is wrong; a folder may be empty.
     let only_folders = loaded.without.iter().all(|path| path.is_dir());
     check_policies(loaded, given, Set::Whole, &mut found);
     let is_empty = only_folders && found.diagnostics.is_empty() && found.scenarios + found.policies == 0;
@@ -120,7 +120,7 @@ fn summary(found: &CheckFindings, arguments: &CheckArguments) -> ExitCode {
     })
 }
 
-/// Answers where the files are that the scenarios consist of.
+/// Checks scenarios. Returns the paths of the files that they consist of.
 fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut CheckFindings) -> BTreeSet<PathBuf> {
     found.diagnostics.extend(loaded.diagnostics);
     found.diagnostics.extend(verdikt_runner::mistakes(&loaded.scenarios, version));
@@ -136,12 +136,12 @@ fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut CheckFind
     loaded.used
 }
 
-/// Which policies of some paths are given.
+/// Whether the policies are complete.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Set {
-    /// All that are in force together.
+    /// They are all policies in force.
     Whole,
-    /// Some that others may complete.
+    /// Other policies may be in force beside them.
     Rest,
 }
 

@@ -56,6 +56,8 @@ pub(crate) fn diff(arguments: &DiffArguments, printer: &Printer) -> Result<ExitC
 #[derive(Clone, Copy)]
 struct Side<'a> {
     paths: &'a [PathBuf],
+    /// What to call them in place of their paths.
+    title: Option<&'a str>,
     step: Option<&'a str>,
     settings: Option<&'a Path>,
     version: CiliumVersion,
@@ -63,10 +65,10 @@ struct Side<'a> {
 
 impl Side<'_> {
     fn read(self, files: FileArguments, printer: &Printer) -> Result<LoadedSituation, Failure> {
-        let Self { paths, step, settings, version } = self;
+        let Self { paths, title, step, settings, version } = self;
         let reach = files.reach();
         let asked =
-            SituationRequest { paths, context: None, step, settings, version, reach, command: "diff" };
+            SituationRequest { paths, title, context: None, step, settings, version, reach, command: "diff" };
         LoadedSituation::read(&asked, printer)
     }
 }
@@ -79,6 +81,7 @@ fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSit
     }
     let base = Side {
         paths,
+        title: None,
         step: step.first().map(String::as_str),
         settings: settings.first().map(PathBuf::as_path),
         version: cilium.base,
@@ -114,8 +117,8 @@ fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSit
             }
             Ok([base, head])
         }
-        _ => Err(Failure::wrong("two situations are compared: BASE and HEAD")
-            .hint("or one, with `--git REV`, `--cilium 1.18..1.20`, or `--step` or `--settings` twice")),
+        _ => Err(Failure::wrong("cannot compare: only one of BASE and HEAD is given")
+            .hint("give both paths; or one, with `--git REV`, `--cilium 1.18..1.20`, or `--step` or `--settings` twice")),
     }
 }
 
@@ -144,12 +147,11 @@ fn of_revisions(
     let of_revision = |revision: &str| {
         let checkout = repository.read(revision, paths, of_repository)?;
         let settings = checkout.settings.as_deref().or(side.settings);
-        let situation = Side { paths: &checkout.paths, settings, ..side }.read(*files, printer);
+        let title = Some(checkout.title.as_str());
+        let situation = Side { paths: &checkout.paths, title, settings, ..side }.read(*files, printer);
         let situation = situation.map_err(|failure| failure.renamed(|file| checkout.name_of(file)))?;
         let mut situation = situation.renamed(|file| checkout.name_of(file));
-        if situation.scenario().is_none() {
-            situation.title.clone_from(&checkout.title);
-        } else {
+        if situation.scenario().is_some() {
             situation.title = format!("{} in {revision}", situation.title);
         }
         for remark in &checkout.remarks {

@@ -32,7 +32,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::situation::step_index;
 
-/// So many cells are explained although nothing differs.
+/// Up to this many cells are explained although nothing differs.
 const FEW: usize = 20;
 
 pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result<ExitCode, Failure> {
@@ -91,8 +91,7 @@ pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result
     Ok(code)
 }
 
-/// Of all cells of a step those that are worth a reader's time: those that differ from the table, or all where they are
-/// few. Of many that are as expected, nobody reads all.
+/// Chooses the cells of a step to explain: those that differ from the table, or all if they are few.
 fn worth_explaining(
     step: &Step,
     all: Vec<(Endpoint, Attempt, Prediction)>,
@@ -107,7 +106,7 @@ fn worth_explaining(
         })
         .collect();
     let differs = |(source, attempt, prediction): &(Endpoint, Attempt, Prediction)| {
-        // What goes to one backend of a service is in the row of the service.
+        // An attempt to one backend of a service belongs to the row of the service.
         let row = attempt.to_any_backend();
         expected.get(&(attempt, source)).or_else(|| expected.get(&(&row, source))).is_some_and(|expected| {
             let result = compare(expected, &Verdict::of_prediction(prediction), prediction);
@@ -132,8 +131,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     wrap(text, width).into_iter().map(|line| line + "\n").collect()
 }
 
-/// What the engine says of each cell; of one that goes through a service to several backends by each of them, where the
-/// answer differs.
+/// Predicts each cell. A cell through a service has one prediction for each backend, if they differ.
 fn predict_each(
     model: &PolicyModel<'_>,
     cells: &[(Endpoint, Attempt)],
@@ -164,14 +162,14 @@ fn predict_each(
     explained
 }
 
-/// The answer is about other policies than the step's.
+/// The line that says that other policies than the step's are used.
 fn replaced(paths: &[PathBuf], objects: usize) -> String {
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let objects = counted(objects, "policy object");
     format!("with {objects} of {} in place of the policies of the step\n", paths.join(", "))
 }
 
-/// A sentence for every object that is refused, and so has no part in the answer.
+/// A sentence for every object that is refused, and so does not affect the answer.
 fn refused(model: &PolicyModel<'_>, policies: &[Manifest]) -> Vec<String> {
     let judged = policies.iter().zip(model.judgements());
     let refused = judged.filter_map(|(manifest, judgement)| Some((manifest, judgement.refused()?)));
@@ -204,7 +202,7 @@ fn other_policies(arguments: &ExplainArguments, printer: &Printer) -> Result<Vec
     Ok(loaded.manifests)
 }
 
-/// The cells asked for: of the step's table, or any other that its topology can make.
+/// The cells to explain: of the step's table, or any other attempt that the topology allows.
 fn cells(
     step: &Step,
     from: Option<&str>,
@@ -228,7 +226,7 @@ fn cells(
         step.table.iter().flat_map(|row| row.cells.iter().map(|(source, _)| (source, &row.attempt)));
     let asked: Vec<(Endpoint, Attempt)> = in_table
         .filter(|(from, _)| source.as_ref().is_none_or(|source| source == *from))
-        // What nobody asks for is left out as it is of a run.
+        // Unless asked for, unreachable cells are left out, as in a run.
         .filter(|(from, tried)| is_asked || Unreachable::of(&step.topology, from, tried).is_none())
         .filter(|(_, tried)| attempt.as_ref().is_none_or(|attempt| attempt == *tried))
         .map(|(source, attempt)| (source.clone(), attempt.clone()))

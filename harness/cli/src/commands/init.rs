@@ -30,7 +30,7 @@ use crate::live;
 use crate::printer::Printer;
 use crate::situation::{paths_with, take_settings};
 
-/// A table of more cells is nothing that anybody reviews.
+/// The most cells of a table; nobody would review more.
 const MOST_CELLS: usize = 200_000;
 
 pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Failure> {
@@ -77,7 +77,7 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
     Ok(ExitCode::from(exit::AS_EXPECTED))
 }
 
-/// What the paths of the command say; whatever is wrong with them fails.
+/// Reads the paths of the command; fails on any mistake.
 fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> {
     let settings = arguments.settings.file();
     let named: Vec<PathBuf> = arguments.paths.iter().chain(&arguments.policies).cloned().collect();
@@ -115,7 +115,7 @@ fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> 
     Ok(situation)
 }
 
-/// How the scenario gets at what is in files.
+/// How the scenario refers to the files.
 struct ReferenceText<'a> {
     manifests: &'a ManifestReference,
     values: Option<String>,
@@ -151,7 +151,7 @@ fn draft(
     })
 }
 
-/// What the policy model predicts.
+/// Predicts the table.
 fn predict(
     topology: &Topology,
     policies: &[Manifest],
@@ -174,7 +174,7 @@ fn predict(
     Predicted { verdicts, refused }
 }
 
-/// The word of a table for an answer; none where the model abstains.
+/// The expected verdict for an answer; none if the model abstains.
 fn expected(answer: Answer) -> Option<ExpectedVerdict> {
     match answer {
         Answer::Allow => Some(ExpectedVerdict::Allow),
@@ -185,7 +185,7 @@ fn expected(answer: Answer) -> Option<ExpectedVerdict> {
     }
 }
 
-/// Tells what was read, what was not, and how large the result is.
+/// Prints what was read, what was skipped, and how large the result is.
 fn tell(first: &FirstScenario, situation: &Situation, printer: &Printer) {
     let topology = &situation.topology;
     Printer::tell(&format!(
@@ -200,6 +200,11 @@ fn tell(first: &FirstScenario, situation: &Situation, printer: &Printer) {
         situation.objects.skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     if !skipped.is_empty() {
         Printer::tell(&format!("skipped: {}\n", skipped.join(", ")));
+    }
+    if topology.pods.is_empty() {
+        printer.note(
+            "without workloads the table has no pods as sources: name their manifests beside the policies",
+        );
     }
     let on_nodes = situation.objects.host_network.len();
     if on_nodes > 0 {

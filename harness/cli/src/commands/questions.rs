@@ -1,4 +1,4 @@
-//! `verdikt who` and `verdikt reach`: one column and one row of the matrix, with the rules.
+//! `verdikt who` and `verdikt reach`: one column or one row of the matrix, with the rules.
 
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ pub(crate) fn who(arguments: &Who, printer: &Printer) -> Result<ExitCode, Failur
     let topology = situation.topology();
     match format {
         AnswerFormat::Text => {
-            let head = format!("{attempt}, {}, Cilium {}", situation.title, subject.cilium);
+            let head = format!("{attempt} ({}, Cilium {})", situation.title, subject.cilium);
             Printer::data(&answer::who(&head, &sources, needed.as_ref(), topology))?;
         }
         AnswerFormat::Json => Printer::json(&answer::who_json(&attempt, &sources, needed.as_ref()))?,
@@ -68,7 +68,7 @@ pub(crate) fn reach(arguments: &ReachArguments, printer: &Printer) -> Result<Exi
     };
     match format {
         AnswerFormat::Text => {
-            let head = format!("{endpoint}, {}, Cilium {}", situation.title, subject.cilium);
+            let head = format!("{endpoint} ({}, Cilium {})", situation.title, subject.cilium);
             Printer::data(&answer::reach(&head, &answer, situation.topology()))?;
         }
         AnswerFormat::Json => Printer::json(&answer::reach_json(&answer))?,

@@ -57,8 +57,12 @@ fn read(log: &Path) -> Result<Vec<Event>, Failure> {
     for (index, line) in text.lines().enumerate() {
         let place = format!("{}:{}", log.display(), index + 1);
         let event = Event::from_line(line);
-        let event =
-            event.map_err(|error| Failure::wrong(format!("{place}: no event of a run")).cause(&error))?;
+        let event = event.map_err(|error| {
+            Failure::wrong(format!(
+                "{place}: this is not an event of a run: name a log that `run --events` wrote"
+            ))
+            .cause(&error)
+        })?;
         match (&event, index) {
             (Event::RunStarted(started), 0) if started.format != FORMAT => {
                 return Err(Failure::wrong(format!(

@@ -104,7 +104,7 @@ fn once(
     evaluate(arguments, backend, &tables, &options, printer)
 }
 
-/// Runs what was loaded, writes every report, and rewrites tables where that is wanted.
+/// Runs the loaded scenarios, writes every report, and rewrites tables with `--update`.
 fn evaluate(
     arguments: &RunArguments,
     backend: ChosenBackend,
@@ -152,7 +152,7 @@ fn evaluate(
     Ok(ExitCode::from(left.exit_code()))
 }
 
-/// The failure, after its mistakes are in every report that the command names.
+/// Writes the mistakes of a failure into the reports, and returns the failure.
 fn reported(failure: Failure, arguments: &RunArguments) -> Failure {
     match &failure.what {
         What::Mistakes(mistakes, _) if !arguments.list => {
@@ -182,7 +182,7 @@ fn run_options(
     })
 }
 
-/// What `check` would warn of, once each.
+/// The warnings of `check`, each once.
 fn warnings(
     loaded: &Loaded,
     scenarios: &[Scenario],
@@ -197,7 +197,7 @@ fn warnings(
     all
 }
 
-/// Which run this is: its name is its time and its process.
+/// The origin of this run, whose name consists of its time and process ID.
 fn origin(context: Option<String>) -> RunOrigin {
     let started = Clock::System.now();
     let run = started.map(|started| format!("{started}-{}", std::process::id()));
@@ -206,7 +206,7 @@ fn origin(context: Option<String>) -> RunOrigin {
     RunOrigin { run, started, arguments, context }
 }
 
-/// Makes sure that every file can be written, before anything runs. Two outputs in one file would overwrite each other.
+/// Checks before the run that every file can be written, and that no two outputs name the same file.
 fn check_files(reports: &Reports, log: Option<&Path>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     let part = log.map(log::part_of);

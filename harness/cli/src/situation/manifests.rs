@@ -68,7 +68,7 @@ fn of(read: Manifests, title: String, printer: &Printer) -> Result<LoadedSituati
         return Err(Failure::nothing(format!("{title} has neither workloads nor policies")));
     }
     if read.topology.pods.is_empty() {
-        printer.note(&format!("{title} has no workloads: there are only the ends that policies name"));
+        printer.note(&format!("{title} has no workloads: only the endpoints that policies name are known"));
     }
     let files = files_of(&read.sources);
     let content = SituationContent::Manifests(Box::new(read.topology), read.policies);

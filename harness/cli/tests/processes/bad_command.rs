@@ -61,7 +61,7 @@ For more information, try '--help'."
 )]
 #[case::nothing_in_parallel(
     &["run", "redis.yaml", "--parallel", "0"],
-    r"error: invalid value '0' for '--parallel <NUMBER>': number would be zero for non-zero type
+    r"error: invalid value '0' for '--parallel <NUMBER>': expected a number from 1 to 255
 
 For more information, try '--help'."
 )]
@@ -171,9 +171,8 @@ fn help_names_every_command_and_exit_code() {
     let project = Project::with::<&str>(&[]);
     let ran = project.verdikt(&["--help"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    for word in ["run", "check", "explain", "replay", "schema", "Exit codes"] {
-        assert!(ran.stdout.contains(word), "{word}: {ran}");
-    }
+    let mut words = ["run", "check", "explain", "replay", "schema", "Exit codes"].into_iter();
+    assert_eq!(words.find(|word| !ran.stdout.contains(word)), None, "{ran}");
     assert_eq!(project.verdikt(&["-V"]).stdout, format!("verdikt {}\n", env!("CARGO_PKG_VERSION")));
 }
 

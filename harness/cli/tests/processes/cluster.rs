@@ -242,37 +242,31 @@ fn images_that_are_here_are_not_pulled() {
 }
 
 /// A program that is under way ends with the command, and what it had begun is removed.
-#[test]
-fn a_signal_ends_what_comes_up() {
-    for (signal, run) in [
-        ("-INT", &["cluster", "up"][..]),
-        ("-TERM", &["cluster", "up"]),
-        ("-HUP", &["run", "--on", "kind", "redis.yaml"]),
-    ] {
-        let stand_ins = StandIns::well();
-        fs::write(stand_ins.0.path("redis.yaml"), GOOD).unwrap();
-        let pid = stand_ins.0.path("pid");
-        stand_ins.first("kind", &format!("create*) echo $$ > '{}'; while :; do :; done ;;", pid.display()));
-        let child = stand_ins.start(run);
-        let kind = loop {
-            let pid = fs::read_to_string(&pid).unwrap_or_default();
-            if pid.ends_with('\n') {
-                break pid.trim().to_owned();
-            }
-            std::thread::yield_now();
-        };
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(4), "{signal}: {said}");
-        assert!(said.contains("error: interrupted: cannot create the cluster"), "{signal}: {said}");
-        let calls = stand_ins.calls();
-        assert!(
-            calls.trim_end().ends_with("kind delete cluster --name verdikt-cilium-1.20"),
-            "{signal}: {calls}"
-        );
-        assert!(!std::path::Path::new("/proc").join(kind).exists(), "{signal}: kind is still there");
-    }
+#[rstest]
+#[case::interrupt("-INT", &["cluster", "up"])]
+#[case::terminate("-TERM", &["cluster", "up"])]
+#[case::hang_up("-HUP", &["run", "--on", "kind", "redis.yaml"])]
+fn a_signal_ends_what_comes_up(#[case] signal: &str, #[case] run: &[&str]) {
+    let stand_ins = StandIns::well();
+    fs::write(stand_ins.0.path("redis.yaml"), GOOD).unwrap();
+    let pid = stand_ins.0.path("pid");
+    stand_ins.first("kind", &format!("create*) echo $$ > '{}'; while :; do :; done ;;", pid.display()));
+    let child = stand_ins.start(run);
+    let kind = loop {
+        let pid = fs::read_to_string(&pid).unwrap_or_default();
+        if pid.ends_with('\n') {
+            break pid.trim().to_owned();
+        }
+        std::thread::yield_now();
+    };
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("error: interrupted: cannot create the cluster"), "{said}");
+    let calls = stand_ins.calls();
+    assert!(calls.trim_end().ends_with("kind delete cluster --name verdikt-cilium-1.20"), "{calls}");
+    assert!(!std::path::Path::new("/proc").join(kind).exists(), "kind is still there");
 }
 
 #[test]

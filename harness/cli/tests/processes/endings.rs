@@ -168,9 +168,8 @@ fn a_killed_run_destroys_no_older_output() {
         let (mut process, mut output) =
             start(&project, "older", &[&["--parallel", "1"], &REPORTS[..]].concat());
         until_said(&mut output, "redis-003/open");
-        for report in ["a.json", "a.xml"] {
-            assert_eq!(fs::read_to_string(project.path(report)).unwrap_or_default(), older, "{report}");
-        }
+        let text = |report: &str| fs::read_to_string(project.path(report)).unwrap_or_default();
+        assert_eq!((text("a.json"), text("a.xml")), (older.to_owned(), older.to_owned()));
         process.kill().unwrap();
         process.wait().unwrap();
         until_gone("older");
@@ -183,9 +182,7 @@ fn a_killed_run_destroys_no_older_output() {
         fs::write(project.path(file), "older").unwrap();
     }
     run("older");
-    for file in ["a.json", "a.xml", "log"] {
-        assert_eq!(project.read(file), "older", "{file}");
-    }
+    assert_eq!(["a.json", "a.xml", "log"].map(|file| project.read(file)), ["older"; 3]);
     assert!(project.read("log.part").contains("\"redis-002\""));
     assert_eq!(files(&project), "a.json a.xml log log.part scenarios");
     // A run that ends takes their places.

@@ -75,9 +75,9 @@ fn the_latest_release() {
     let (project, url) = release("latest/download");
     let ran = install(&project, &url, &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "verdikt --version\n"), "{ran}");
-    for program in ["verdikt", "verdikt-probe", "kubectl-verdikt"] {
-        assert!(project.path(&format!("home/.local/bin/{program}")).exists(), "{program}");
-    }
+    let mut programs = ["verdikt", "verdikt-probe", "kubectl-verdikt"].into_iter();
+    let is_missing = |program: &&str| !project.path(&format!("home/.local/bin/{program}")).exists();
+    assert_eq!(programs.find(is_missing), None);
     assert!(ran.stderr.contains("to your PATH"), "{ran}");
     // Also over the one that is there.
     assert_eq!(install(&project, &url, &[]).code, 0);

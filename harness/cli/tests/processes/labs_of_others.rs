@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rstest::rstest;
+
 use crate::project::{GOOD, Project, Ran};
 
 const NOBODY: [&str; 6] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
@@ -107,19 +109,21 @@ impl Drop for Lab {
 }
 
 /// Root is not an exception, in either role: another user's lab could lead it anywhere.
-#[test]
-fn a_lab_of_another_user() {
-    for (owner, number, asker) in [(&NOBODY[..], "65534", &[][..]), (&[], "0", &NOBODY)] {
-        let name = format!("lab of {number}");
-        let lab = Lab::of(owner, &name);
-        let exec = ["lab", "exec", "--lab", &name, "shop/cart", "--", "hostname"];
-        let ran = lab.ask_as(owner, &exec);
-        assert_eq!((ran.code, ran.stdout.as_str()), (0, "cart\n"), "{ran}");
-        for arguments in [&exec[..], &["lab", "flows", "--lab", &name]] {
-            let ran = lab.ask_as(asker, arguments);
-            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
-            let hint = format!("hint: the lab `{name}` belongs to user {number}: run this as that user");
-            assert!(ran.stderr.contains(&hint), "{ran}");
-        }
-    }
+#[rstest]
+#[case::of_nobody_for_root(&NOBODY, "65534", &[])]
+#[case::of_root_for_nobody(&[], "0", &NOBODY)]
+fn a_lab_of_another_user(#[case] owner: &[&str], #[case] number: &str, #[case] asker: &[&str]) {
+    let name = format!("lab of {number}");
+    let lab = Lab::of(owner, &name);
+    let exec = ["lab", "exec", "--lab", &name, "shop/cart", "--", "hostname"];
+    let ran = lab.ask_as(owner, &exec);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "cart\n"), "{ran}");
+    let is_refused = |arguments: &[&str]| {
+        let ran = lab.ask_as(asker, arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+        let hint = format!("hint: the lab `{name}` belongs to user {number}: run this as that user");
+        assert!(ran.stderr.contains(&hint), "{ran}");
+    };
+    is_refused(&exec);
+    is_refused(&["lab", "flows", "--lab", &name]);
 }

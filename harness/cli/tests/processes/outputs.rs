@@ -55,10 +55,14 @@ fn pipes_and_open_files() {
     let ran = project.verdikt(&["run", "--quiet", "redis.yaml", "--report", "json=/dev/stdout"]);
     let (_, report) = ran.stdout.split_once("{\n").unwrap();
     assert!(is_report(&format!("{{\n{report}")), "{ran}");
-    for output in [["--events", "/dev/null"], ["--report", "json=/dev/null"]] {
-        let ran = project.verdikt(&[&["run", "redis.yaml"], &output[..]].concat());
-        assert_eq!(ran.code, 0, "{ran}");
-    }
+    let log = project.verdikt(&["run", "redis.yaml", "--events", "/dev/null"]);
+    let report = project.verdikt(&["run", "redis.yaml", "--report", "json=/dev/null"]);
+    assert_eq!(
+        (log.code, report.code),
+        (0, 0),
+        "{log}
+{report}"
+    );
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
 
@@ -98,8 +102,7 @@ fn a_file_that_nothing_can_take_the_place_of() {
 /// Before anything runs, or when the disk is full: the file, the reason, and the exit code of a wrong command.
 #[test]
 fn what_cannot_be_written_is_named() {
-    let mut text = String::new();
-    for arguments in [
+    let commands = [
         &["--events", "nowhere/log"][..],
         &["--events", "."],
         &["--events", "/dev/full"],
@@ -108,15 +111,16 @@ fn what_cannot_be_written_is_named() {
         &["--report", "markdown=/dev/full"],
         &["--report", "json=a.json", "--events", "a.json"],
         &["--report", "json=log.part", "--events", "log"],
-    ] {
+    ];
+    let told = commands.map(|arguments| {
         let project = project();
         let ran = project.verdikt(&[&["run", "redis.yaml"], arguments].concat());
         assert_eq!(ran.code, 2, "{ran}");
-        text.extend(["# ", &arguments.join(" "), "\n", &ran.stderr, "\n"]);
         let left = fs::read_dir(project.path("")).unwrap().count();
         assert_eq!(left, 1, "nothing is left behind");
-    }
-    assert_snapshot!(text, @r"
+        format!("# {}\n{}\n", arguments.join(" "), ran.stderr)
+    });
+    assert_snapshot!(told.concat(), @r"
     # --events nowhere/log
     error: cannot write the event log `nowhere/log`
       caused by: No such file or directory (os error 2)

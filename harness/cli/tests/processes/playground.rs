@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
+
 use crate::project::{GOOD, Project};
 
 pub(crate) struct Lab {
@@ -101,22 +103,22 @@ fn programs_policies_and_flows() {
     assert!(seen("stock", "6379", "forwarded"));
     send("-TERM", &flows);
     assert_eq!(flows.wait().unwrap().code(), Some(4));
+}
 
-    // To be ended is how a lab ends.
-    for (signal, next) in [("-INT", true), ("-TERM", true), ("-HUP", false)] {
-        send(signal, &lab.process);
-        let began = Instant::now();
-        let status = lab.process.wait().unwrap();
-        assert!(
-            began.elapsed() < Duration::from_secs(1) && status.success(),
-            "{status} {:?}",
-            began.elapsed()
-        );
-        let ran = inside("shop/cart", "true");
-        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
-        if next {
-            lab = Lab::start(&project, &["redis.yaml"]);
-            lab.until("Ctrl-C ends the lab");
-        }
-    }
+/// To be ended is how a lab ends.
+#[rstest]
+#[case::interrupt("ended-by-interrupt", "-INT")]
+#[case::terminate("ended-by-terminate", "-TERM")]
+#[case::hang_up("ended-by-hang-up", "-HUP")]
+fn a_signal_ends_the_lab(#[case] name: &str, #[case] signal: &str) {
+    let project =
+        Project::with(&[("redis.yaml", GOOD.replace("scenario: redis", &format!("scenario: {name}")))]);
+    let mut lab = Lab::start(&project, &["redis.yaml"]);
+    lab.until("Ctrl-C ends the lab");
+    send(signal, &lab.process);
+    let began = Instant::now();
+    let status = lab.process.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1) && status.success(), "{status} {:?}", began.elapsed());
+    let ran = project.verdikt(&["lab", "exec", "--lab", name, "shop/cart", "--", "true"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
 }

@@ -31,8 +31,7 @@ fn a_bad_log_is_refused_with_its_line() {
     project.verdikt(&["run", "redis.yaml", "--events", "log"]);
     let log = project.read("log");
     let first = log.lines().next().unwrap();
-    let mut text = String::new();
-    for (name, contents) in [
+    let logs = [
         ("empty", String::new()),
         ("other", "scenario: redis\n".to_owned()),
         ("cut", first[..20].to_owned()),
@@ -40,17 +39,18 @@ fn a_bad_log_is_refused_with_its_line() {
         ("newer", log.replacen("\"format\":4", "\"format\":5", 1)),
         ("headless", log[first.len() + 1..].to_owned()),
         ("spoilt", format!("{first}\n{{\"event\":\"unheard-of\"}}\n")),
-    ] {
+    ];
+    let told = logs.map(|(name, contents)| {
         fs::write(project.path(name), contents).unwrap();
         let ran = project.verdikt(&["replay", name]);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{name}: {ran}");
-        text.push_str(&ran.stderr);
-    }
-    assert_snapshot!(text, @r"
+        ran.stderr
+    });
+    assert_snapshot!(told.concat(), @r"
     error: empty: the log is empty
-    error: other:1: no event of a run
+    error: other:1: this is not an event of a run: name a log that `run --events` wrote
       caused by: expected value at line 1 column 1
-    error: cut:1: no event of a run
+    error: cut:1: this is not an event of a run: name a log that `run --events` wrote
       caused by: EOF while parsing a string at line 1 column 20
     error: older:1: the log has format 3, and this verdikt reads 4
 
@@ -59,7 +59,7 @@ fn a_bad_log_is_refused_with_its_line() {
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
     error: headless:1: the log does not begin with the start of a run
-    error: spoilt:2: no event of a run
+    error: spoilt:2: this is not an event of a run: name a log that `run --events` wrote
       caused by: unknown variant `unheard-of`, expected one of `run-started`, `warned`, `scenario-started`, `scenario-skipped`, `scenario-failed`, `step-started`, `object-judged`, `cell-skipped`, `invariant-judged`, `cell-judged`, `step-finished`, `run-finished` at line 1 column 21
     ");
 }

@@ -2,10 +2,6 @@
 
 use crate::{Source, none, sources};
 
-/// How many loops over a written-out list still assert something in their body. Make their rows cases of `rstest`, or
-/// `#[values]`, and lower the number.
-const LOOPS_THAT_ASSERT: usize = 65;
-
 /// The lines with the loops over a written-out list that assert in their body. What rustfmt writes can be read without a
 /// parser: the head of a loop ends with the first line as deep as it that ends with a brace.
 fn loops_that_assert(text: &str) -> Vec<usize> {
@@ -46,6 +42,9 @@ fn cases_are_tests_of_their_own() {
             loops.map(|line| format!("{}:{}", source.path, line + 1)).collect::<Vec<_>>()
         })
         .collect();
-    let too_many = if found.len() > LOOPS_THAT_ASSERT { &found[..] } else { &[] };
-    none(too_many, "make the rows of these loops cases of `rstest`; the number of them must not grow");
+    none(
+        &found,
+        "make the rows of these loops cases of `rstest`, or `#[values]`; where the rows are data of one test, map them, and \
+         assert or snapshot the results together, so that every row that fails is shown",
+    );
 }

@@ -15,7 +15,7 @@ use crate::pods;
 const AGENT_CONTAINER: &str = "cilium-agent";
 
 /// `DaemonSets` of other network plugins, by the beginning of their names.
-const OTHERS: [(&str, &str); 12] = [
+const OTHERS: &[(&str, &str)] = &[
     ("antrea", "Antrea"),
     ("aws-node", "the Amazon VPC CNI"),
     ("azure-cns", "Azure CNI"),

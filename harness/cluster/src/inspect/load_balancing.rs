@@ -12,7 +12,7 @@ use crate::objects::{self, ResourceKind, clusterwide, namespaced};
 
 /// The address pools of Cilium's LB IPAM and `MetalLB`, in every version of their APIs.
 /// <https://docs.cilium.io/en/stable/network/lb-ipam/> <https://metallb.io/configuration/>
-const POOLS: [ResourceKind; 3] = [
+const POOLS: &[ResourceKind] = &[
     clusterwide("CiliumLoadBalancerIPPool", "cilium.io", "v2", "ciliumloadbalancerippools"),
     clusterwide("CiliumLoadBalancerIPPool", "cilium.io", "v2alpha1", "ciliumloadbalancerippools"),
     namespaced("IPAddressPool", "metallb.io", "v1beta1", "ipaddresspools"),
@@ -43,7 +43,7 @@ pub(super) async fn load_balancing<'a>(
     if services.items.iter().any(has_address) {
         return Ok(LoadBalancing::Possible);
     }
-    for pool in POOLS {
+    for pool in POOLS.iter().copied() {
         match objects::select(connection, pool, None, None, |_| true).await {
             Ok(found) if found.is_empty() => {}
             Ok(_) => return Ok(LoadBalancing::Possible),

@@ -1,3 +1,4 @@
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
@@ -121,31 +122,53 @@ async fn a_cluster_with_cilium() {
     "#);
 }
 
+fn pool() -> Value {
+    json!([{"metadata": {"name": "pool"}}])
+}
+
+fn service(status: &Value) -> Value {
+    json!([{"metadata": {"name": "web"}, "status": status}])
+}
+
+/// A cluster whose node has this provider ID, and where one path lists these items.
+#[rstest]
+#[case::nothing(None, "", json!([]), LoadBalancing::Absent)]
+#[case::a_service_without_an_address(None, "/api/v1/services", service(&json!({})), LoadBalancing::Absent)]
+#[case::a_cloud(Some("aws:///eu-west-1a/i-0123"), "", json!([]), LoadBalancing::Possible)]
+#[case::a_service_with_an_address(
+    None,
+    "/api/v1/services",
+    service(&json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}})),
+    LoadBalancing::Possible
+)]
+#[case::a_pool_of_cilium(
+    None,
+    "/apis/cilium.io/v2/ciliumloadbalancerippools",
+    pool(),
+    LoadBalancing::Possible
+)]
+#[case::an_older_pool_of_cilium(
+    None,
+    "/apis/cilium.io/v2alpha1/ciliumloadbalancerippools",
+    pool(),
+    LoadBalancing::Possible
+)]
+#[case::a_pool_of_metallb(None, "/apis/metallb.io/v1beta1/ipaddresspools", pool(), LoadBalancing::Possible)]
 #[tokio::test]
-async fn services_get_addresses_where_something_gives_them() {
-    let found = async |machine: Option<&str>, path: &'static str, items: Value| {
-        let (connection, _) = server(move |asked| match asked.path.split('?').next() {
-            Some(asked) if asked == path => list(&items),
-            Some("/api/v1/services") => list(&json!([])),
-            _ => absent(),
-        });
-        let node = NodeFacts { machine: machine.map(str::to_owned), ..NodeFacts::default() };
-        load_balancing::load_balancing(&connection, [&node].into_iter()).await.unwrap()
-    };
-    let pool = || json!([{"metadata": {"name": "pool"}}]);
-    let service = |status: Value| json!([{"metadata": {"name": "web"}, "status": status}]);
-    let balanced = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}});
-    assert_eq!(found(None, "", json!([])).await, LoadBalancing::Absent);
-    assert_eq!(found(None, "/api/v1/services", service(json!({}))).await, LoadBalancing::Absent);
-    for (machine, path, items) in [
-        (Some("aws:///eu-west-1a/i-0123"), "", json!([])),
-        (None, "/api/v1/services", service(balanced)),
-        (None, "/apis/cilium.io/v2/ciliumloadbalancerippools", pool()),
-        (None, "/apis/cilium.io/v2alpha1/ciliumloadbalancerippools", pool()),
-        (None, "/apis/metallb.io/v1beta1/ipaddresspools", pool()),
-    ] {
-        assert_eq!(found(machine, path, items).await, LoadBalancing::Possible, "{machine:?} {path}");
-    }
+async fn services_get_addresses_where_something_assigns_them(
+    #[case] machine: Option<&str>,
+    #[case] path: &'static str,
+    #[case] items: Value,
+    #[case] expected: LoadBalancing,
+) {
+    let (connection, _) = server(move |asked| match asked.path.split('?').next() {
+        Some(asked) if asked == path => list(&items),
+        Some("/api/v1/services") => list(&json!([])),
+        _ => absent(),
+    });
+    let node = NodeFacts { machine: machine.map(str::to_owned), ..NodeFacts::default() };
+    let found = load_balancing::load_balancing(&connection, [&node].into_iter()).await.unwrap();
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
@@ -91,14 +92,18 @@ fn whatever_may_be_changed_is_kept_to_what_is_ours() {
     }
 }
 
-#[test]
-fn needs_are_in_order() {
-    for rules in [EVERYWHERE, IN_SYSTEM, OF_CILIUM, FALLBACK, BORROWING, CLUSTERWIDE] {
-        let keys: Vec<_> = rules.iter().map(|rule| (rule.group, rule.resource)).collect();
-        assert!(keys.is_sorted(), "{keys:?}");
-        for rule in rules {
-            assert!(rule.verbs.is_sorted(), "{rule:?}");
-        }
+#[rstest]
+#[case::everywhere(EVERYWHERE)]
+#[case::in_system(IN_SYSTEM)]
+#[case::of_cilium(OF_CILIUM)]
+#[case::fallback(FALLBACK)]
+#[case::borrowing(BORROWING)]
+#[case::clusterwide(CLUSTERWIDE)]
+fn needs_are_in_order(#[case] rules: &[AccessRule]) {
+    let keys: Vec<_> = rules.iter().map(|rule| (rule.group, rule.resource)).collect();
+    assert!(keys.is_sorted(), "{keys:?}");
+    for rule in rules {
+        assert!(rule.verbs.is_sorted(), "{rule:?}");
     }
 }
 

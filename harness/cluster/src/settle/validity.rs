@@ -14,7 +14,7 @@ use crate::policies::{AppliedPolicies, ClusterRefusal};
 use crate::wait::{self, Seen, Wait, WaitState, Watched};
 
 /// The kinds that have the condition.
-const JUDGED: [&str; 2] = ["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
+const JUDGED: &[&str] = &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
 
 /// The untyped API of a kind.
 pub(super) fn untyped(cluster: &Cluster, kind: ResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {

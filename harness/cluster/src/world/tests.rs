@@ -71,7 +71,7 @@ async fn a_command_that_fails_is_told() {
     let lines = [started(&ready).await, started("echo").await, started("no-such-program").await];
     insta::assert_snapshot!(lines.join("\n"), @r"
     api: the stream to it has ended: exit status: 0
-    the probe of api has ended: it says what no probe says: invalid number at line 1 column 2: exit status: 0
+    the probe of api has ended: its output is not a report: invalid number at line 1 column 2: exit status: 0
     the probe of api has ended: the stream to it has ended: sh: 1: exec: no-such-program: not found
     ");
 }

@@ -227,6 +227,9 @@ fn tree() -> impl Strategy<Value = YamlNode> {
     })
 }
 
+/// How the API server may treat fields that it does not know.
+const VALIDATIONS: [FieldValidation; 2] = [FieldValidation::Strict, FieldValidation::Ignore];
+
 proptest! {
     /// Whatever an object holds, it is judged, and what is stored of it is stored again as it is.
     #[test]
@@ -238,7 +241,7 @@ proptest! {
         let entries = head.into_iter().chain(parts).map(|(key, value)| Entry { key, position, value }).collect();
         let object = YamlNode { value: Value::Map(entries), position };
         for version in CiliumVersion::ALL {
-            for validation in [FieldValidation::Strict, FieldValidation::Ignore] {
+            for validation in VALIDATIONS {
                 let stored = admit(&object, version, validation).stored.into_owned();
                 prop_assert!(matches!(prune(&stored, version), Cow::Borrowed(_)));
             }

@@ -11,9 +11,7 @@ use crate::label::NAMESPACE;
 use crate::selector::Requirement;
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let judged = context.manifests.iter().zip(context.model.judgements());
-    let accepted = judged.filter(|(_, judgement)| judgement.refused().is_none());
-    accepted.flat_map(|(manifest, _)| of_object(manifest)).collect()
+    context.accepted().flat_map(of_object).collect()
 }
 
 fn of_object(manifest: &Manifest) -> Vec<Diagnostic> {

@@ -12,9 +12,7 @@ use crate::refusal::RefusalKind;
 const CODE: &str = "ignored";
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let judged = context.manifests.iter().zip(context.model.judgements());
-    let accepted = judged.filter(|(_, judgement)| judgement.refused().is_none());
-    accepted.flat_map(|(manifest, _)| of_object(manifest, context)).collect()
+    context.accepted().flat_map(|manifest| of_object(manifest, context)).collect()
 }
 
 fn of_object(manifest: &Manifest, context: &LintContext<'_>) -> Vec<Diagnostic> {

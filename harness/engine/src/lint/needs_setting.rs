@@ -9,17 +9,15 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     if context.knows_settings {
         return Vec::new();
     }
-    let judged = context.manifests.iter().zip(context.model.judgements());
-    let accepted = judged.filter(|(manifest, judgement)| {
-        manifest.object().policy_kind() == Some(PolicyKind::ClusterNetworkPolicy)
-            && judgement.refused().is_none()
-    });
-    let warning = |(manifest, _): (&Manifest, _)| {
+    let of_kind = context
+        .accepted()
+        .filter(|manifest| manifest.object().policy_kind() == Some(PolicyKind::ClusterNetworkPolicy));
+    let warning = |manifest: &Manifest| {
         let node = manifest.root.get("kind").unwrap_or(&manifest.root);
         let message =
             "Cilium ignores this object silently, unless its setting `k8sClusterNetworkPolicy.enabled` is on";
         let help = "switch it on in the values of Cilium, whose default is off";
         Diagnostic::warning(manifest.place(node.position), "needs-setting", message).help(help)
     };
-    accepted.map(warning).collect()
+    of_kind.map(warning).collect()
 }

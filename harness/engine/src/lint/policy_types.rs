@@ -8,9 +8,8 @@ use verdikt_scenario::policy::PolicyKind;
 use super::LintContext;
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let judged = context.manifests.iter().zip(context.model.judgements());
     let mut warnings = Vec::new();
-    for (manifest, _) in judged.filter(|(_, judgement)| judgement.refused().is_none()) {
+    for manifest in context.accepted() {
         let Some(types) = manifest.root.at(&["spec", "policyTypes"]) else { continue };
         if manifest.object().policy_kind() != Some(PolicyKind::NetworkPolicy) || types.elements().is_empty() {
             continue;

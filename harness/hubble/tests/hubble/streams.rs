@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
+use rstest::rstest;
 use verdikt_hubble::client::{FlowServer, HubbleClient};
 use verdikt_hubble::flow_source::FlowSource;
 use verdikt_hubble::messages::{GetFlowsResponse, LostEvent, NodeStatusEvent};
@@ -49,42 +50,49 @@ async fn take(flows: &mut FlowStream, count: usize) -> Vec<String> {
     taken
 }
 
+/// Whether the events have names, which older versions do not give.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EventNames {
+    Given,
+    Missing,
+}
+
+#[rstest]
+#[case::with_names(EventNames::Given)]
+#[case::without_names(EventNames::Missing)]
 #[tokio::test]
-async fn a_cut_neither_repeats_nor_loses() {
+async fn a_cut_neither_repeats_nor_loses(#[case] names: EventNames) {
     let begin = SystemTime::now();
-    // Older versions name no event.
-    for named in [true, false] {
-        let agent = Agent::new();
-        let served = agent.serve(None).await;
-        let write = |milliseconds: u64, port: u32| {
-            let mut response = verdict(begin, milliseconds, port);
-            if !named {
-                response.flow.as_mut().unwrap().uuid.clear();
-            }
-            agent.write(&response);
-        };
-        let mut flows = follow(&served, FlowSource::Agents, begin, PATIENCE);
-        write(10, 1);
-        write(5000, 2);
-        write(5001, 3);
-        assert_eq!(take(&mut flows, 4).await, ["following node1", "flow 1", "flow 2", "flow 3"]);
-        agent.cut();
-        write(5002, 4);
-        assert_eq!(take(&mut flows, 3).await, ["cut node1", "following node1", "flow 4"]);
-        agent.cut();
-        assert_eq!(take(&mut flows, 2).await, ["cut node1", "following node1"]);
-        write(5003, 5);
-        assert_eq!(next(&mut flows).await, "flow 5");
-        // Asked again from the last event on, but for what processors are apart.
-        until(&agent, "asked three times", |agent| agent.asked().len() == 3).await;
-        let since: Vec<u128> = agent
-            .asked()
-            .into_iter()
-            .map(|asked| SystemTime::try_from(asked.since.unwrap()).unwrap())
-            .map(|since| since.duration_since(begin).unwrap().as_millis())
-            .collect();
-        assert_eq!(since, [0, 3001, 3002]);
-    }
+    let agent = Agent::new();
+    let served = agent.serve(None).await;
+    let write = |milliseconds: u64, port: u32| {
+        let mut response = verdict(begin, milliseconds, port);
+        if names == EventNames::Missing {
+            response.flow.as_mut().unwrap().uuid.clear();
+        }
+        agent.write(&response);
+    };
+    let mut flows = follow(&served, FlowSource::Agents, begin, PATIENCE);
+    write(10, 1);
+    write(5000, 2);
+    write(5001, 3);
+    assert_eq!(take(&mut flows, 4).await, ["following node1", "flow 1", "flow 2", "flow 3"]);
+    agent.cut();
+    write(5002, 4);
+    assert_eq!(take(&mut flows, 3).await, ["cut node1", "following node1", "flow 4"]);
+    agent.cut();
+    assert_eq!(take(&mut flows, 2).await, ["cut node1", "following node1"]);
+    write(5003, 5);
+    assert_eq!(next(&mut flows).await, "flow 5");
+    // Asked again from the last event on, but for what processors are apart.
+    until(&agent, "asked three times", |agent| agent.asked().len() == 3).await;
+    let since: Vec<u128> = agent
+        .asked()
+        .into_iter()
+        .map(|asked| SystemTime::try_from(asked.since.unwrap()).unwrap())
+        .map(|since| since.duration_since(begin).unwrap().as_millis())
+        .collect();
+    assert_eq!(since, [0, 3001, 3002]);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What policies say, what is reported of it, and what a change of policy does to connections.
 
+use std::net::IpAddr;
+
 use insta::assert_snapshot;
+use rstest::rstest;
 use verdikt_engine::identity::Identity;
 use verdikt_lab::datapath::identity::reserved;
 use verdikt_scenario::topology::{CiliumEndpoint, Node};
@@ -227,22 +230,29 @@ fn what_is_not_modelled_is_an_error_and_passes_nowhere() {
     assert_snapshot!(told, @"web> tcp web:5000 db:80 syn => Ingress Error tcp web:5000#1000 db:80#1001 match 1 (not modelled: whether mutual authentication succeeds)");
 }
 
-#[test]
-fn reserved_identities_have_ciliums_numbers() {
-    let node = |name, api_server| Identity::node(name, &Node { api_server, ..Node::default() });
-    let address = |text: &str| text.parse().unwrap();
-    for (identity, number) in [
-        (node("host", false), 1),
-        (node("host", true), 1),
-        (node("other", false), 6),
-        (node("other", true), 7),
-        (Identity::cilium(CiliumEndpoint::Health), 4),
-        (Identity::cilium(CiliumEndpoint::Ingress), 8),
-        (Identity::world(address("192.0.2.1"), Vec::new()), 2),
-        (Identity::world_of_family(address("192.0.2.1"), Vec::new()), 9),
-        (Identity::world_of_family(address("2001:db8::1"), Vec::new()), 10),
-    ] {
-        assert_eq!(reserved(&identity), Some(number), "{identity:?}");
-    }
-    assert_eq!(reserved(&Identity::default()), None);
+fn node(name: &str) -> Identity {
+    Identity::node(name, &Node::default())
+}
+
+fn api_server(name: &str) -> Identity {
+    Identity::node(name, &Node { api_server: true, ..Node::default() })
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[rstest]
+#[case::own_node(node("host"), Some(1))]
+#[case::own_node_with_the_api_server(api_server("host"), Some(1))]
+#[case::other_node(node("other"), Some(6))]
+#[case::other_node_with_the_api_server(api_server("other"), Some(7))]
+#[case::health(Identity::cilium(CiliumEndpoint::Health), Some(4))]
+#[case::ingress(Identity::cilium(CiliumEndpoint::Ingress), Some(8))]
+#[case::world(Identity::world(address("192.0.2.1"), Vec::new()), Some(2))]
+#[case::world_ipv4(Identity::world_of_family(address("192.0.2.1"), Vec::new()), Some(9))]
+#[case::world_ipv6(Identity::world_of_family(address("2001:db8::1"), Vec::new()), Some(10))]
+#[case::pod(Identity::default(), None)]
+fn reserved_identities_have_ciliums_numbers(#[case] identity: Identity, #[case] number: Option<u32>) {
+    assert_eq!(reserved(&identity), number);
 }

@@ -512,15 +512,21 @@ fn tunnels_are_for_websockets() {
     client.shutdown(Shutdown::Write).unwrap();
     let text = rest(&mut client);
     assert!(text.ends_with("GET /secret\r\nGET /secret\r\n"), "{text}");
-    for (request, expected) in [
-        ("GET /no HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: websocket\n\n", "HTTP/1.1 403"),
-        ("GET /open HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: other\n\n", "HTTP/1.1 501"),
-        ("GET /open HTTP/1.1\nHost: api\nUpgrade: websocket\n\n", "HTTP/1.1 503"),
-        ("GET /open HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: h2c\n\n", "HTTP/1.1 503"),
-        ("CONNECT other:80 HTTP/1.1\nHost: other:80\n\n", "HTTP/1.1 404"),
-    ] {
-        assert_eq!(ask(&bench, request).1, expected, "{request}");
-    }
+    let requests = [
+        ("denied", "GET /no HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: websocket\n\n"),
+        ("another protocol", "GET /open HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: other\n\n"),
+        ("without Connection", "GET /open HTTP/1.1\nHost: api\nUpgrade: websocket\n\n"),
+        ("HTTP/2", "GET /open HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: h2c\n\n"),
+        ("CONNECT", "CONNECT other:80 HTTP/1.1\nHost: other:80\n\n"),
+    ];
+    let told = requests.map(|(name, request)| format!("{name}: {}\n", ask(&bench, request).1));
+    insta::assert_snapshot!(told.concat(), @"
+    denied: HTTP/1.1 403
+    another protocol: HTTP/1.1 501
+    without Connection: HTTP/1.1 503
+    HTTP/2: HTTP/1.1 503
+    CONNECT: HTTP/1.1 404
+    ");
     bench.apply(&[policy()], false);
     assert_eq!(ask(&bench, "CONNECT api:80 HTTP/1.1\nHost: api:80\n\n").1, "HTTP/1.1 403");
 }
@@ -563,10 +569,11 @@ fn six_is_judged_as_four() {
     let served = serve(bench.listener("api6:80"));
     let mut client = bench.connect("web", "api6:80").unwrap();
     let mut input = BufReader::new(client.try_clone().unwrap());
-    for (target, expected) in [("/open", "HTTP/1.1 200 OK"), ("/secret", "HTTP/1.1 403 Forbidden")] {
+    let answers = ["/open", "/secret"].map(|target| {
         client.write_all(get(target).as_bytes()).unwrap();
-        assert_eq!(next_status(&mut input), expected);
-    }
+        next_status(&mut input)
+    });
+    assert_eq!(answers, ["HTTP/1.1 200 OK", "HTTP/1.1 403 Forbidden"]);
     assert_eq!(served.try_iter().collect::<Vec<_>>(), ["GET /open HTTP/1.1 | Host: api"]);
 }
 
@@ -585,12 +592,7 @@ fn a_slow_head_keeps_nobody_waiting() {
 fn a_client_that_dies_takes_its_connection_along() {
     let bench = Bench::new("web api", &[policy()]);
     let listener = bench.listener("api:80");
-    for request in [
-        // In the middle of the head, of the body, and of waiting.
-        "GET /op".to_owned(),
-        wire("POST /open HTTP/1.1\nHost: api\nContent-Length: 100\n\nbody"),
-        get("/open"),
-    ] {
+    let die_after = |request: &str| {
         let mut client = bench.connect("web", "api:80").unwrap();
         client.write_all(request.as_bytes()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
@@ -601,7 +603,11 @@ fn a_client_that_dies_takes_its_connection_along() {
         drop(client);
         let text = rest(&mut server);
         assert!(!text.contains("<WouldBlock>") && !text.contains("timed out"), "{request}: {text}");
-    }
+    };
+    // In the middle of the head, of the body, and of waiting.
+    die_after("GET /op");
+    die_after(&wire("POST /open HTTP/1.1\nHost: api\nContent-Length: 100\n\nbody"));
+    die_after(&get("/open"));
 }
 
 fn a_server_that_fails() {

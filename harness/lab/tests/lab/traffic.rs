@@ -15,11 +15,17 @@ use verdikt_wire::{Action, Order, WireAttempt, WireTarget};
 use crate::support::{Bench, DEADLINE, SILENCE, Trials, rest, rules};
 
 pub(crate) const TRIALS: Trials = &[
-    ("traffic::a_connection_lives_as_long_as_it_is_allowed", a_connection_lives_as_long_as_it_is_allowed),
+    ("traffic::a_connection_lives_as_long_as_it_is_allowed", || {
+        a_connection_lives_as_long_as_it_is_allowed("api");
+    }),
+    ("traffic::a_connection_of_ipv6_lives_as_long_as_it_is_allowed", || {
+        a_connection_lives_as_long_as_it_is_allowed("api6");
+    }),
     ("traffic::a_connection_changes_no_proxy", a_connection_changes_no_proxy),
     ("traffic::audit_mode_reports_and_lets_pass", audit_mode_reports_and_lets_pass),
     ("traffic::one_half_of_a_connection_may_close", one_half_of_a_connection_may_close),
-    ("traffic::datagrams_of_every_size", datagrams_of_every_size),
+    ("traffic::datagrams_of_every_size", || datagrams_of_every_size("")),
+    ("traffic::datagrams_of_ipv6_of_every_size", || datagrams_of_every_size("6")),
     ("traffic::ten_thousand_connections", ten_thousand_connections),
     ("traffic::a_pod_that_dies_takes_nobody_along", a_pod_that_dies_takes_nobody_along),
 ];
@@ -54,35 +60,33 @@ pub(crate) fn lives(stream: &mut TcpStream, patience: Duration) -> bool {
     stream.write_all(b"x").is_ok() && stream.read_exact(&mut [0]).is_ok()
 }
 
-fn a_connection_lives_as_long_as_it_is_allowed() {
-    for (from, to) in [("web", "api"), ("web6", "api6")] {
-        let policies = [ingress(&[port(80), port(81)].join(", "))];
-        let mut bench = Bench::new("web api six=2001:db8::10", &policies);
-        let listen = |bench: &Bench, number: u16| {
-            let address = SocketAddr::new(bench.address(to), number);
-            echo(bench.at("api", move || TcpListener::bind(address).unwrap()));
-        };
-        listen(&bench, 80);
-        listen(&bench, 81);
-        let from = from.trim_end_matches('6');
-        let mut cut = bench.connect(from, &format!("{to}:80")).unwrap();
-        let mut kept = bench.connect(from, &format!("{to}:81")).unwrap();
-        assert!(lives(&mut cut, DEADLINE) && lives(&mut kept, DEADLINE));
-        bench.apply(&[ingress(&port(81))], false);
-        assert!(!lives(&mut cut, SILENCE) && lives(&mut kept, DEADLINE));
-        let flow = bench.flow(|flow| flow.verdict == FlowVerdict::Dropped);
-        assert_eq!((flow.kind, flow.destination.port), (FlowKind::PolicyVerdict, Some(80)));
-        // A denial ends it as the missing of a rule does.
-        bench.apply(
-            &[ingress(&port(81)), rules("deny", "api", "ingressDeny: [{fromEntities: [cluster]}]")],
-            false,
-        );
-        assert!(!lives(&mut kept, SILENCE));
-        // What was cut goes on where it is allowed again.
-        bench.apply(&policies, false);
-        kept.set_read_timeout(Some(DEADLINE)).unwrap();
-        assert!(kept.read_exact(&mut [0]).is_ok());
-    }
+/// `to` is the server by its IPv4 or IPv6 name.
+fn a_connection_lives_as_long_as_it_is_allowed(to: &'static str) {
+    let policies = [ingress(&[port(80), port(81)].join(", "))];
+    let mut bench = Bench::new("web api six=2001:db8::10", &policies);
+    let listen = |bench: &Bench, number: u16| {
+        let address = SocketAddr::new(bench.address(to), number);
+        echo(bench.at("api", move || TcpListener::bind(address).unwrap()));
+    };
+    listen(&bench, 80);
+    listen(&bench, 81);
+    let mut cut = bench.connect("web", &format!("{to}:80")).unwrap();
+    let mut kept = bench.connect("web", &format!("{to}:81")).unwrap();
+    assert!(lives(&mut cut, DEADLINE) && lives(&mut kept, DEADLINE));
+    bench.apply(&[ingress(&port(81))], false);
+    assert!(!lives(&mut cut, SILENCE) && lives(&mut kept, DEADLINE));
+    let flow = bench.flow(|flow| flow.verdict == FlowVerdict::Dropped);
+    assert_eq!((flow.kind, flow.destination.port), (FlowKind::PolicyVerdict, Some(80)));
+    // A denial ends it as the missing of a rule does.
+    bench.apply(
+        &[ingress(&port(81)), rules("deny", "api", "ingressDeny: [{fromEntities: [cluster]}]")],
+        false,
+    );
+    assert!(!lives(&mut kept, SILENCE));
+    // What was cut goes on where it is allowed again.
+    bench.apply(&policies, false);
+    kept.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert!(kept.read_exact(&mut [0]).is_ok());
 }
 
 fn a_connection_changes_no_proxy() {
@@ -122,28 +126,29 @@ fn one_half_of_a_connection_may_close() {
     assert_eq!(rest(&mut client), "more");
 }
 
-fn datagrams_of_every_size() {
+/// Around the sizes from which on datagrams are sent in fragments, and up to the largest.
+const DATAGRAM_LENGTHS: [usize; 9] = [0, 1, 1452, 1453, 1472, 1473, 4000, 20_001, 65_507];
+
+/// `family` is what the names of IPv4 or IPv6 addresses end with.
+fn datagrams_of_every_size(family: &str) {
     let policy = ingress("{toPorts: [{ports: [{port: '53', protocol: UDP}]}]}");
     let bench = Bench::new("web api six=2001:db8::10", &[policy]);
-    for family in ["", "6"] {
-        let server = bench.datagrams(&format!("api{family}:53"));
-        thread::spawn(move || {
-            server.set_read_timeout(None).unwrap();
-            let mut buffer = vec![0; 65_535];
-            while let Ok((length, peer)) = server.recv_from(&mut buffer) {
-                server.send_to(&buffer[..length], peer).unwrap();
-            }
-        });
-        let client: UdpSocket = bench.datagrams(&format!("web{family}:5000"));
-        for length in [0, 1, 1452, 1453, 1472, 1473, 4000, 20_001, 65_507] {
-            let sent: Vec<u8> = (0..length).map(|place| u8::try_from(place % 251).unwrap()).collect();
-            client.send_to(&sent, bench.socket(&format!("api{family}:53"))).unwrap();
-            let mut buffer = vec![0; 65_535];
-            let (heard, from) =
-                client.recv_from(&mut buffer).unwrap_or_else(|error| panic!("{length}: {error}"));
-            assert!(buffer[..heard] == sent, "{length} bytes");
-            assert_eq!(from, bench.socket(&format!("api{family}:53")));
+    let server = bench.datagrams(&format!("api{family}:53"));
+    thread::spawn(move || {
+        server.set_read_timeout(None).unwrap();
+        let mut buffer = vec![0; 65_535];
+        while let Ok((length, peer)) = server.recv_from(&mut buffer) {
+            server.send_to(&buffer[..length], peer).unwrap();
         }
+    });
+    let client: UdpSocket = bench.datagrams(&format!("web{family}:5000"));
+    for length in DATAGRAM_LENGTHS {
+        let sent: Vec<u8> = (0..length).map(|place| u8::try_from(place % 251).unwrap()).collect();
+        client.send_to(&sent, bench.socket(&format!("api{family}:53"))).unwrap();
+        let mut buffer = vec![0; 65_535];
+        let (heard, from) = client.recv_from(&mut buffer).unwrap_or_else(|error| panic!("{length}: {error}"));
+        assert!(buffer[..heard] == sent, "{length} bytes");
+        assert_eq!(from, bench.socket(&format!("api{family}:53")));
     }
 }
 

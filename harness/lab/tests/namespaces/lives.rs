@@ -9,10 +9,12 @@ use verdikt_lab::namespace::NamespaceMaker;
 use crate::process::{Holder, Test, lives, network_of, processes, role, until};
 use crate::roles::site;
 
-pub(crate) const TESTS: [Test; 5] = [
+pub(crate) const TESTS: &[Test] = &[
     ("each site has a network of its own", each_its_own),
     ("a hundred sites come and go", || come_and_go(100)),
-    ("a killed lab leaves nothing", killed),
+    ("a lab killed before its first site leaves nothing", || killed(0)),
+    ("a lab killed while its sites are made leaves nothing", || [1, 2, 5, 9].into_iter().for_each(killed)),
+    ("a lab killed when it is up leaves nothing", || killed(10)),
     ("a dropped site ends its probe", dropped_site),
     // The kernel gives the numbers of namespaces anew, so nobody can look whether one is still there.
     ("namespaces are given back", given_back),
@@ -41,25 +43,23 @@ fn come_and_go(count: usize) {
     assert!(!holder.sites.iter().any(|site| lives(site.probe)));
 }
 
-/// Kills labs of ten sites while they are made and after.
-fn killed() {
-    for known in [0, 1, 2, 5, 9, 10, 10] {
-        let mark = format!("{}.{known}", std::process::id());
-        let mut command = role(&["hold", "10"]);
-        command.env(MARK, &mark).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut holder = command.spawn().unwrap();
-        // One line for each site that is there.
-        let mut told = BufReader::new(holder.stdout.take().unwrap()).lines();
-        let number = |line: String| line.split_once(' ').unwrap().0.parse().unwrap();
-        let probes: Vec<u32> = told.by_ref().take(known).map(|line| number(line.unwrap())).collect();
-        // A program that has just been started shows its environment a moment later.
-        until("the mark of it", || marked(&mark) == 1);
-        assert!(probes.iter().all(|probe| lives(*probe)));
-        holder.kill().unwrap();
-        holder.wait().unwrap();
-        assert_eq!(marked(&mark), 0);
-        assert!(!probes.iter().any(|probe| lives(*probe)));
-    }
+/// Kills a lab of ten sites when this many of them are made.
+fn killed(known: usize) {
+    let mark = format!("{}.{known}", std::process::id());
+    let mut command = role(&["hold", "10"]);
+    command.env(MARK, &mark).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = command.spawn().unwrap();
+    // One line for each site that is there.
+    let mut told = BufReader::new(holder.stdout.take().unwrap()).lines();
+    let number = |line: String| line.split_once(' ').unwrap().0.parse().unwrap();
+    let probes: Vec<u32> = told.by_ref().take(known).map(|line| number(line.unwrap())).collect();
+    // A program that has just been started shows its environment a moment later.
+    until("the mark of it", || marked(&mark) == 1);
+    assert!(probes.iter().all(|probe| lives(*probe)));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(marked(&mark), 0);
+    assert!(!probes.iter().any(|probe| lives(*probe)));
 }
 
 /// How many living processes have this mark in their environment.

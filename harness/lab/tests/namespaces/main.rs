@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Ok(Entered::UserNamespace) => Some("needs root: it changes to other users".to_owned()),
         Err(_) => anyhow.clone(),
     };
-    for (name, test) in packets::TESTS.into_iter().chain(lives::TESTS).chain(exec::TESTS) {
+    for (name, test) in packets::TESTS.into_iter().chain(lives::TESTS.iter().copied()).chain(exec::TESTS) {
         add(name, anyhow.clone(), test);
     }
     for (name, test) in rights::TESTS.into_iter().chain(exec::TESTS_AS_ROOT) {

@@ -69,7 +69,8 @@ fn reach() {
     let (listens, listening) = std::sync::mpsc::channel();
     let (one, server) = maker
         .thread(wanted(0), move || {
-            for address in [IpAddr::from(v4(0)), v6(0).into()] {
+            let own = [IpAddr::from(v4(0)), v6(0).into()];
+            for address in own {
                 let listener = TcpListener::bind((address, PORT)).unwrap();
                 listens.send(SocketAddr::new(address, PORT)).unwrap();
                 let (mut stream, peer) = listener.accept().unwrap();

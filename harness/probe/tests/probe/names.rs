@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 
+use rstest::rstest;
 use verdikt_wire::{
     Action, Arrived, Bound, Order, Records, Report, Resolver, Speaks, StageTransport, WireOutcome, Zone,
 };
@@ -75,17 +76,18 @@ fn names_of_a_zone() {
     check(probe, "below.example.test", &["no-such-name", "no-such-name", "no-such-name"]);
 }
 
+#[rstest]
+#[case::an_empty_label("a..b")]
+#[case::a_long_label(&"a".repeat(64))]
+#[case::a_long_name(&"a.".repeat(200))]
+fn names_that_cannot_be_asked_for_are_not_attempted(#[case] name: &str) {
+    let attempted = asking_itself(Resolver::default()).attempt(dns(name), LONG);
+    assert!(matches!(attempted.outcome(), WireOutcome::NotAttempted(_)), "{:?}", attempted.outcome());
+}
+
 #[test]
-fn names_that_cannot_be_asked_for_are_not_attempted() {
+fn without_a_server_nothing_is_asked() {
     let mut probe = asking_itself(Resolver::default());
-    for name in ["a..b", &"a".repeat(64), &"a.".repeat(200)] {
-        let attempted = probe.attempt(dns(name), LONG);
-        assert!(
-            matches!(attempted.outcome(), WireOutcome::NotAttempted(_)),
-            "{name}: {:?}",
-            attempted.outcome()
-        );
-    }
     probe.resolve(Resolver::default());
     probe.check(dns("a.test"), LONG, "{\"not-attempted\":\"there is no DNS server to ask\"}");
 }
@@ -299,28 +301,29 @@ fn half_answers_are_garbled() {
     }
 }
 
-#[test]
-fn over_tcp_half_answers_are_garbled() {
-    for (answer, whole) in
-        [(&[][..], false), (&[0], false), (&[0, 9, 1, 2], false), (&[0, 2, 1, 2], true), (&[0, 0], true)]
-    {
-        let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
-        let server = listener.local_addr().unwrap();
-        let served = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut query = [0; 2 + 24];
-            stream.read_exact(&mut query).unwrap();
-            stream.write_all(answer).unwrap();
-        });
-        let mut probe = Probe::start();
-        probe.resolve(Resolver { servers: vec![server], ..Resolver::default() });
-        let attempted = probe.attempt(Action::Dns { name: "a.test.".to_owned(), tcp: true }, LONG);
-        match attempted.outcome() {
-            WireOutcome::Garbled(reason) => assert_eq!(reason.contains("closed"), !whole, "{reason}"),
-            other => panic!("{other:?}"),
-        }
-        served.join().unwrap();
+#[rstest]
+#[case::nothing(&[], "closed")]
+#[case::half_a_length(&[0], "closed")]
+#[case::less_than_the_length(&[0, 9, 1, 2], "closed")]
+#[case::no_message(&[0, 2, 1, 2], "not a DNS message")]
+#[case::an_empty_message(&[0, 0], "not a DNS message")]
+fn over_tcp_half_answers_are_garbled(#[case] answer: &'static [u8], #[case] because: &str) {
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let server = listener.local_addr().unwrap();
+    let served = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut query = [0; 2 + 24];
+        stream.read_exact(&mut query).unwrap();
+        stream.write_all(answer).unwrap();
+    });
+    let mut probe = Probe::start();
+    probe.resolve(Resolver { servers: vec![server], ..Resolver::default() });
+    let attempted = probe.attempt(Action::Dns { name: "a.test.".to_owned(), tcp: true }, LONG);
+    match attempted.outcome() {
+        WireOutcome::Garbled(reason) => assert!(reason.contains(because), "{reason}"),
+        other => panic!("{other:?}"),
     }
+    served.join().unwrap();
 }
 
 #[test]

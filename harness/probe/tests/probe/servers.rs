@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use rstest::rstest;
 use verdikt_wire::{Arrived, Order, Records, Report, Serve, Speaks, StageTransport, Zone};
 
 use crate::process::{LOOPBACK, Probe};
@@ -77,7 +78,7 @@ fn http_tells_who_asks_for_what() {
 }
 
 #[test]
-fn tcp_and_udp_send_everything_back() {
+fn tcp_sends_everything_back() {
     let mut probe = Probe::start();
     let (_, port) = probe.serve(Speaks::Tcp, Zone::default());
     let text = "0123456789".repeat(100_000);
@@ -92,25 +93,25 @@ fn tcp_and_udp_send_everything_back() {
     stream.read_to_string(&mut back).unwrap();
     writing.join().unwrap();
     assert!(back == text, "{} bytes came back of {}", back.len(), text.len());
+}
 
+#[rstest]
+#[case::nothing(b"", None)]
+#[case::the_text_of_an_attempt(b"verdikt attempt 12", Some(12))]
+#[case::a_negative_number(b"verdikt attempt -1", None)]
+#[case::a_number_that_is_too_large(b"verdikt attempt 99999999999999999999", None)]
+#[case::bytes_that_are_no_text(&[0xff; 1400], None)]
+fn udp_sends_everything_back(#[case] text: &[u8], #[case] attempt: Option<u64>) {
+    let mut probe = Probe::start();
     let (server, port) = probe.serve(Speaks::Udp, Zone::default());
     let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
     socket.connect((IpAddr::from([127, 0, 0, 5]), port)).unwrap();
-    probe.arrivals(1);
-    for (text, attempt) in [
-        (&b""[..], None),
-        (b"verdikt attempt 12", Some(12)),
-        (b"verdikt attempt -1", None),
-        (b"verdikt attempt 99999999999999999999", None),
-        (&[0xff; 1400], None),
-    ] {
-        socket.send(text).unwrap();
-        let mut answer = [0; 2000];
-        let length = socket.recv(&mut answer).unwrap();
-        assert_eq!(&answer[..length], text);
-        let peer = socket.local_addr().unwrap();
-        assert_eq!(probe.arrivals(1), [Arrived { server, transport: StageTransport::Udp, peer, attempt }]);
-    }
+    socket.send(text).unwrap();
+    let mut answer = [0; 2000];
+    let length = socket.recv(&mut answer).unwrap();
+    assert_eq!(&answer[..length], text);
+    let peer = socket.local_addr().unwrap();
+    assert_eq!(probe.arrivals(1), [Arrived { server, transport: StageTransport::Udp, peer, attempt }]);
 }
 
 /// Asks over UDP, and tells the answer's flags, response code, and number of answers.
@@ -216,27 +217,28 @@ fn start_on(probe: &mut Probe, server: u64, speaks: Speaks, port: u16, zone: Zon
     probe.next_but_arrivals()
 }
 
-#[test]
-fn a_stopped_server_closes_its_connections_and_frees_its_port() {
-    for speaks in [Speaks::Http, Speaks::Https, Speaks::Tcp, Speaks::Udp, Speaks::Dns] {
-        let mut probe = Probe::start();
-        let (server, port) = probe.serve(speaks, Zone::default());
-        let stream = (speaks != Speaks::Udp).then(|| connect(port));
-        if matches!(speaks, Speaks::Tcp | Speaks::Http | Speaks::Https) {
-            probe.arrivals(1);
-        }
-        probe.order(&Order::StopServing { server });
-        assert_eq!(
-            start_on(&mut probe, server, speaks, port, Zone::default()),
-            Report::Serving { server, port }
-        );
-        if let Some(mut stream) = stream {
-            let mut rest = Vec::new();
-            // Closed or reset, but not kept.
-            let _ = stream.read_to_end(&mut rest).map_err(|error| {
-                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{speaks:?}");
-            });
-        }
+#[rstest]
+#[case::http(Speaks::Http)]
+#[case::https(Speaks::Https)]
+#[case::tcp(Speaks::Tcp)]
+#[case::udp(Speaks::Udp)]
+#[case::dns(Speaks::Dns)]
+fn a_stopped_server_closes_its_connections_and_frees_its_port(#[case] speaks: Speaks) {
+    let mut probe = Probe::start();
+    let (server, port) = probe.serve(speaks, Zone::default());
+    let stream = (speaks != Speaks::Udp).then(|| connect(port));
+    if matches!(speaks, Speaks::Tcp | Speaks::Http | Speaks::Https) {
+        probe.arrivals(1);
+    }
+    probe.order(&Order::StopServing { server });
+    let again = start_on(&mut probe, server, speaks, port, Zone::default());
+    assert_eq!(again, Report::Serving { server, port });
+    if let Some(mut stream) = stream {
+        let mut rest = Vec::new();
+        // Closed or reset, but not kept.
+        let _ = stream.read_to_end(&mut rest).map_err(|error| {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        });
     }
 }
 

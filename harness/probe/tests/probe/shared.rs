@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
+use rstest::rstest;
 use verdikt_wire::{Order, Report, Serve, Speaks, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, PROGRAM, Probe, get, tcp, udp};
@@ -15,40 +16,43 @@ fn at(address: IpAddr) -> Probe {
     Probe::start_through(PROGRAM, ["--address", &address.to_string()])
 }
 
-#[test]
-fn each_has_every_port_for_itself() {
-    let (mut one, mut two) = (at(loopback(71)), at(loopback(72)));
-    for speaks in [Speaks::Tcp, Speaks::Udp, Speaks::Http] {
-        let (_, port) = one.serve(speaks, Zone::default());
-        two.order(&Order::Serve(Serve { server: u64::from(port), speaks, port, zone: Zone::default() }));
-        assert_eq!(two.next_but_arrivals(), Report::Serving { server: u64::from(port), port });
-        let to = |last| SocketAddr::new(loopback(last), port);
-        let action = |socket| match speaks {
-            Speaks::Udp => udp(socket),
-            Speaks::Http => get(WireTarget::Address(socket.ip()), port, "/"),
-            _ => tcp(socket),
-        };
-        let attempted = one.attempt(action(to(72)), LONG);
-        assert_eq!(attempted.bound()[0].local.ip(), loopback(71));
-        assert_eq!(two.arrivals(1)[0].peer, attempted.bound()[0].local);
-        assert_eq!(*one.attempt(action(to(73)), LONG).outcome(), WireOutcome::Refused);
-        let six = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
-        assert_eq!(*one.attempt(action(six), LONG).outcome(), WireOutcome::Unreachable);
-    }
+/// Two probes at the addresses that end with `first` and the next number; the one after that is nobody's.
+#[rstest]
+#[case::tcp(Speaks::Tcp, 71)]
+#[case::udp(Speaks::Udp, 81)]
+#[case::http(Speaks::Http, 91)]
+fn each_has_every_port_for_itself(#[case] speaks: Speaks, #[case] first: u8) {
+    let (mut one, mut two) = (at(loopback(first)), at(loopback(first + 1)));
+    let (_, port) = one.serve(speaks, Zone::default());
+    two.order(&Order::Serve(Serve { server: u64::from(port), speaks, port, zone: Zone::default() }));
+    assert_eq!(two.next_but_arrivals(), Report::Serving { server: u64::from(port), port });
+    let to = |last| SocketAddr::new(loopback(last), port);
+    let action = |socket| match speaks {
+        Speaks::Udp => udp(socket),
+        Speaks::Http => get(WireTarget::Address(socket.ip()), port, "/"),
+        _ => tcp(socket),
+    };
+    let attempted = one.attempt(action(to(first + 1)), LONG);
+    assert_eq!(attempted.bound()[0].local.ip(), loopback(first));
+    assert_eq!(two.arrivals(1)[0].peer, attempted.bound()[0].local);
+    assert_eq!(*one.attempt(action(to(first + 2)), LONG).outcome(), WireOutcome::Refused);
+    let six = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
+    assert_eq!(*one.attempt(action(six), LONG).outcome(), WireOutcome::Unreachable);
 }
 
-#[test]
-fn arguments_that_mean_nothing_are_refused() {
-    for arguments in [&["--address"][..], &["--address", "nowhere"], &["--patience", "-1"], &["--port", "80"]]
-    {
-        let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(
-            said,
-            "verdikt-probe: unknown arguments (expected `--address ADDRESS` or `--patience SECONDS`)\n"
-        );
-    }
+#[rstest]
+#[case::no_address(&["--address"])]
+#[case::not_an_address(&["--address", "nowhere"])]
+#[case::not_a_time(&["--patience", "-1"])]
+#[case::no_such_option(&["--port", "80"])]
+fn arguments_that_mean_nothing_are_refused(#[case] arguments: &[&str]) {
+    let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        said,
+        "verdikt-probe: unknown arguments (expected `--address ADDRESS` or `--patience SECONDS`)\n"
+    );
 }
 
 #[test]

@@ -117,7 +117,7 @@ async fn a_probe_that_ends_is_gone() {
     insta::assert_snapshot!(lines.join("\n"), @"
     the probe of client has ended: the stream to it has ended
     the probe of client has ended: the stream to it has ended: OOMKilled
-    the probe of client has ended: it says what no probe says: expected value at line 1 column 1
+    the probe of client has ended: its output is not a report: expected value at line 1 column 1
     the probe of client speaks format 99; use a probe of this version of verdikt
     it is ready
     ");

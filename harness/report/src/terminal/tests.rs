@@ -1,6 +1,7 @@
 //! What people see of runs, at several widths.
 
 use proptest::prelude::*;
+use rstest::rstest;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
@@ -118,21 +119,21 @@ fn colours_repeat_the_words() {
     assert_eq!(plain, shown(&events, 100, Detail::Tables, false));
 }
 
-#[test]
-fn nothing_is_kept_of_what_is_not_shown() {
+#[rstest]
+#[case::tables(Detail::Tables, [2, 2])]
+#[case::short(Detail::Short, [2, 2])]
+#[case::differences(Detail::Differences, [1, 2])]
+fn nothing_is_kept_of_what_is_not_shown(#[case] detail: Detail, #[case] kept: [usize; 2]) {
     let [passing, failing] = [0, 5].map(|index: usize| Arc::new(cells().remove(index)));
-    for (detail, kept) in [(Detail::Tables, [2, 2]), (Detail::Short, [2, 2]), (Detail::Differences, [1, 2])] {
-        let options =
-            TerminalOptions { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
-        let mut terminal = Terminal::new(options);
-        for event in run(vec![], vec![]).iter().take(7) {
-            terminal.push(event);
-        }
-        for cell in [&passing, &failing] {
-            terminal.push(&Event::CellJudged(Arc::clone(cell)));
-        }
-        assert_eq!([&passing, &failing].map(Arc::strong_count), kept, "{detail:?}");
+    let options = TerminalOptions { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
+    let mut terminal = Terminal::new(options);
+    for event in run(vec![], vec![]).iter().take(7) {
+        terminal.push(event);
     }
+    for cell in [&passing, &failing] {
+        terminal.push(&Event::CellJudged(Arc::clone(cell)));
+    }
+    assert_eq!([&passing, &failing].map(Arc::strong_count), kept);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Attempts through a service whose backend the datapath chooses: made until every backend has been seen.
+//! Makes attempts through a service whose backend the datapath chooses, until every backend has been seen.
 //!
 //! No client of a cluster can choose the backend of a service, but the backend that answered can be recognized: by its
 //! server, or by the destination of the packets. Evidence of a backend counts for the attempts to that backend alone.
@@ -34,8 +34,8 @@ struct Through<'a> {
     unplaced: Option<Evidence>,
 }
 
-/// Makes attempts to backends of services through the services. Returns the evidence of each, in their order: at least one
-/// of its backend, and one more for each other verdict that was seen there; or why there is none. Endpoints that go are
+/// Makes attempts to backends of services through the services. Returns the evidence of each, in order: at least one for
+/// its backend, and one more for each other verdict that was seen there; or why there is none. Endpoints that fail are
 /// added to `gone`.
 pub(crate) async fn see_each_backend<B: Backend>(
     backend: &mut B,

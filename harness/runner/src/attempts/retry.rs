@@ -1,4 +1,4 @@
-//! Repeats the attempts whose evidence tells no verdict.
+//! Repeats the attempts whose evidence is inconclusive.
 //!
 //! Only the evidence decides about that, never the expectation: a difference is not attempted again. The last evidence
 //! counts, and the earlier one is reported with it. So is a denial that may have been of a packet that came
@@ -39,8 +39,8 @@ pub(crate) struct AttemptOptions<'a> {
     pub(crate) last: &'a Cell<u64>,
 }
 
-/// Makes attempts, and those whose evidence tells no verdict again; where flows may be missing, when flows come. Answers
-/// their evidence, in their order. Endpoints that go are added to `gone`.
+/// Makes attempts, and repeats those whose evidence is inconclusive: if flows may be missing, after flows arrive again.
+/// Returns their evidence in order. Endpoints that fail are added to `gone`.
 pub(crate) async fn attempt_all<B: Backend>(
     backend: &mut B,
     attempts: &[(&Endpoint, &Attempt)],
@@ -124,7 +124,7 @@ async fn batch<B: Backend>(
     evidence
 }
 
-/// Waits until flows come from everywhere, and everything told until then is heard. Returns whether they do.
+/// Waits until flows arrive from everywhere, and handles all events until then. Returns whether they do.
 async fn flows_come<B: Backend>(backend: &mut B, gone: &mut Gone) -> bool {
     let deadline = Instant::now() + ABSENCE;
     loop {
@@ -139,7 +139,7 @@ async fn flows_come<B: Backend>(backend: &mut B, gone: &mut Gone) -> bool {
         match told {
             None => return true,
             Some(BackendEvent::Gone(endpoint, reason)) => drop(gone.entry(endpoint).or_insert(reason)),
-            // Of attempts that are over, and nothing to those that are made again.
+            // Events of attempts that are over do not matter to their repetition.
             Some(_) => {}
         }
     }

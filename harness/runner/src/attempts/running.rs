@@ -1,4 +1,4 @@
-//! One attempt in flight: what has been observed of it so far.
+//! One attempt in flight, with what has been observed so far.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,19 +18,19 @@ pub(super) struct RunningAttempt<'a> {
     pub(super) source: &'a Endpoint,
     attempt: &'a Attempt,
     destinations: Destinations,
-    /// When it began; flows from before are not of its packets.
+    /// When it started; earlier flows are not of its packets.
     began: Duration,
     stages: Vec<Stage>,
-    /// Whether the last of the stages has not ended.
+    /// Whether the last stage has not ended.
     open: bool,
     flows: Vec<Flow>,
     arrived: bool,
-    /// The sockets of the server that reported it.
+    /// The sockets of the server that reported its arrival.
     arrived_at: Vec<SocketAddr>,
     finished: Option<Outcome>,
-    /// Whether its backend was told to end it.
+    /// Whether it was ended early.
     ended: bool,
-    /// When it was first reported.
+    /// When the first report about it arrived.
     heard: Option<Duration>,
     /// Whether it has left the window.
     left: bool,
@@ -60,7 +60,7 @@ impl<'a> RunningAttempt<'a> {
         }
     }
 
-    /// Takes it out of those that load the machine. Returns whether it was one of them.
+    /// Marks that it has left the window. Returns false if it had left before.
     pub(super) fn leave(&mut self) -> bool {
         !std::mem::replace(&mut self.left, true)
     }
@@ -70,15 +70,15 @@ impl<'a> RunningAttempt<'a> {
         self.heard.map(|heard| heard.saturating_sub(self.began))
     }
 
-    /// How long the machine took to answer, if the attempt has finished now. What ends with its flow or without any answer
-    /// tells that only by its beginning.
+    /// How long the machine took to answer, if the attempt has finished now. For attempts that end early or without an
+    /// answer, the time to the first report counts.
     pub(super) fn answered_within(&self, now: Duration) -> Duration {
         let unanswered = matches!(self.finished, Some(Outcome::TimedOut | Outcome::Ended));
         let heard = self.answered_after().filter(|_| unanswered);
         heard.unwrap_or_else(|| now.saturating_sub(self.began))
     }
 
-    /// The outcome of an attempt without any report.
+    /// The outcome of an attempt whose end was never reported.
     pub(super) fn unanswered() -> Outcome {
         Outcome::NotAttempted("its probe has not reported how it ended".to_owned())
     }
@@ -87,7 +87,7 @@ impl<'a> RunningAttempt<'a> {
         self.finished.is_some()
     }
 
-    /// Whether all evidence that a verdict needs has arrived.
+    /// Whether all evidence for a verdict has arrived.
     pub(super) fn is_explained(&self) -> bool {
         match &self.finished {
             None => false,
@@ -161,14 +161,14 @@ impl<'a> RunningAttempt<'a> {
         server.is_empty() || sockets.is_empty() || server.iter().any(|socket| sockets.contains(socket))
     }
 
-    /// Records that something of this origin has reached a server. Returns whether that is this attempt's, and new.
+    /// Records that a packet of this origin has reached a server. Returns whether it belongs to this attempt and is its first.
     pub(super) fn arrive_from(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let relays = &self.destinations.relays;
         let of_origin = self.stages.iter().rev().find(|stage| origin.is_of(stage, relays));
         let Some(stage) = of_origin else { return false };
         let counts = match self.attempt.plain() {
             Attempt::Dns { .. } => true,
-            // A request says itself to which attempt it belongs; its connection may end at a proxy.
+            // A request carries the number of its attempt; its connection may end at a proxy.
             Attempt::Http { .. } => false,
             // The query before a connection is not an arrival of the attempt.
             Attempt::Connect { .. }
@@ -193,7 +193,7 @@ impl<'a> RunningAttempt<'a> {
         flow.at >= self.began && self.stages.iter().any(is_own)
     }
 
-    /// Whether it can still have had the flow's port when the flow was made.
+    /// Whether it may still have used the flow's port at the time of the flow.
     pub(super) fn had_port(&self, flow: &Flow) -> bool {
         let Some(origin) = PacketOrigin::of_flow(flow) else { return false };
         let last = self.stages.iter().rposition(|stage| origin.is_of(stage, &self.destinations.relays));
@@ -201,7 +201,7 @@ impl<'a> RunningAttempt<'a> {
         last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))
     }
 
-    /// Keeps a flow. Returns what should be ended now, each once.
+    /// Keeps a flow. Returns what to end early now, each once.
     pub(super) fn keep(&mut self, flow: Flow) -> Option<EndScope> {
         if self.flows.contains(&flow) {
             return None;
@@ -215,7 +215,7 @@ impl<'a> RunningAttempt<'a> {
         if self.ended { Some(EndScope::Attempt) } else { unanswered.map(EndScope::Stage) }
     }
 
-    /// The socket of a query whose answer will not come, if another DNS server is asked after it.
+    /// The socket of a query that gets no answer, if another DNS server is asked next.
     fn unanswered_query(&self, flow: &Flow) -> Option<SocketAddr> {
         let asking = self.stages.last().filter(|stage| self.open && stage.kind == StageKind::LookUp)?;
         let origin = PacketOrigin::of_stage(asking);
@@ -224,8 +224,8 @@ impl<'a> RunningAttempt<'a> {
         (self.destinations.asks_on && is_news).then_some(asking.local)?
     }
 
-    /// Whether nothing but its timeout can come of it: one of its packets was dropped. What a proxy refuses gets an
-    /// answer; and while a proxy has the client's request, its own judgement may come before the server's.
+    /// Whether it can only time out, because one of its packets was dropped. What a proxy refuses gets an answer; and while
+    /// a proxy has the client's request, its own decision may come before the server's.
     fn is_lost(&self) -> bool {
         let dropped = |flow: &Flow| is_drop(flow) && !(self.destinations.asks_on && self.is_of_query(flow));
         let tcp = || self.flows.iter().filter(|flow| flow.protocol == FlowProtocol::Port(Protocol::Tcp));
@@ -236,8 +236,8 @@ impl<'a> RunningAttempt<'a> {
         self.flows.iter().any(dropped) && (!asks || !at_proxy || judged)
     }
 
-    /// Whether nothing but its timeout can come of it although it is allowed: a packet of its own has reached those who answer
-    /// nothing. A proxy on its way answers in their place.
+    /// Whether it can only time out although it is allowed, because its packet has reached an endpoint that answers nothing.
+    /// A proxy on its way would answer in place of that endpoint.
     fn is_delivered(&self) -> bool {
         let delivered = |flow: &Flow| {
             flow.kind == FlowKind::Trace
@@ -262,7 +262,7 @@ impl<'a> RunningAttempt<'a> {
         sockets.find_map(|socket| self.destinations.backends.get(&socket).cloned())
     }
 
-    /// Its evidence, with why flows may be missing.
+    /// Its evidence; `lost` says why flows may be missing.
     pub(super) fn into_evidence(self, lost: Option<&String>) -> Evidence {
         let arrival = match (self.arrived, self.destinations.tells) {
             (true, _) => Arrival::Arrived,

@@ -1,4 +1,4 @@
-//! The attempts of one step, in the ways in which they can be made.
+//! Makes the attempts of one step, by the routes that they can take.
 
 use std::cell::Cell;
 
@@ -18,9 +18,9 @@ use crate::plan::RunOptions;
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
 
-/// Makes the attempts of a step: first those by address, then those that ask the DNS server, for these may teach
-/// its proxy names. Returns the evidence of every cell in the order of the table. Cells that are not wanted are
-/// attempted too: what they look up stays known in the steps to come.
+/// Makes the attempts of a step: first those by address, then those that ask the DNS server, whose proxy learns names from
+/// them. Returns the evidence of every cell in the order of the table. Cells that are not wanted are attempted too,
+/// because names that they look up stay known in later steps.
 pub(crate) async fn attempt<B: Backend>(
     step: &Step,
     attempts_of_rows: &[Vec<Attempt>],
@@ -93,7 +93,7 @@ struct StepAttempt<'a> {
     attempt: &'a Attempt,
 }
 
-/// How an attempt is made.
+/// The route of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AttemptRoute {
     /// To its target's own address.

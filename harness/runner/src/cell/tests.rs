@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use rstest::rstest;
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 use verdikt_scenario::observation::{Arrival, Observation, Outcome};
@@ -127,20 +128,34 @@ fn all_that_was_seen_of_a_backend_counts() {
     );
 }
 
-#[test]
-fn an_abstention_is_neither_agreement_nor_difference() {
-    let observed = |datapath| ObservedStep::Evidence(datapath, vec![CellEvidence(vec![(0, answered())])]);
-    let unknown = [attempt("a", Answer::Abstain)];
-    let mut chance = unknown.clone();
+fn answered_on(datapath: DatapathKind) -> ObservedStep {
+    ObservedStep::Evidence(datapath, vec![CellEvidence(vec![(0, answered())])])
+}
+
+/// The lab applies what the engine knows; a cluster shows what the engine does not.
+#[rstest]
+#[case::lab("allow", DatapathKind::Lab, "inconclusive, Inconclusive: the engine does not know this rule")]
+#[case::lab_and_deny(
+    "deny",
+    DatapathKind::Lab,
+    "inconclusive, Inconclusive: the engine does not know this rule"
+)]
+#[case::cluster("allow", DatapathKind::Cilium, "allow, AsExpected")]
+fn an_abstention_is_neither_agreement_nor_difference(
+    #[case] expected: &str,
+    #[case] datapath: DatapathKind,
+    #[case] said: &str,
+) {
+    assert_eq!(judged(expected, &[attempt("a", Answer::Abstain)], &answered_on(datapath)), said);
+}
+
+#[rstest]
+fn chance_is_neither_agreement_nor_difference(
+    #[values("allow", "deny")] expected: &str,
+    #[values(DatapathKind::Lab, DatapathKind::Cilium)] datapath: DatapathKind,
+) {
+    let mut chance = [attempt("a", Answer::Abstain)];
     chance[0].prediction.checks[0].finding = Finding::Chance { gap: "who comes first".to_owned() };
-    for expected in ["allow", "deny"] {
-        // The lab applies what the engine knows; a cluster shows what the engine does not.
-        let said = judged(expected, &unknown, &observed(DatapathKind::Lab));
-        assert_eq!(said, "inconclusive, Inconclusive: the engine does not know this rule");
-        for datapath in [DatapathKind::Lab, DatapathKind::Cilium] {
-            let said = judged(expected, &chance, &observed(datapath));
-            assert_eq!(said, "inconclusive, Inconclusive: the engine does not know who comes first");
-        }
-    }
-    assert_eq!(judged("allow", &unknown, &observed(DatapathKind::Cilium)), "allow, AsExpected");
+    let said = judged(expected, &chance, &answered_on(datapath));
+    assert_eq!(said, "inconclusive, Inconclusive: the engine does not know who comes first");
 }

@@ -1,5 +1,4 @@
-//! Holds the invariants of a scenario against real attempts: of every pair that they speak of and that has a port which is
-//! served.
+//! Tests the invariants of a scenario by real attempts: for every pair that they are about, on the ports that are served.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ use crate::cell::CellEvidence;
 use crate::filter::all_cells;
 use crate::plan::PredictedStep;
 
-/// A step, and what its table has brought to light.
+/// A step, with the evidence of its table.
 pub(crate) struct AttemptedInvariants<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) step: &'a Step,
@@ -30,12 +29,11 @@ pub(crate) struct AttemptedInvariants<'a> {
     pub(crate) cells: &'a [CellEvidence],
 }
 
-/// An attempt, what it came to, and why.
+/// An attempt, its verdict, and its evidence.
 type Seen<'a> = (&'a Pair, Verdict, &'a Evidence);
 
 impl AttemptedInvariants<'_> {
-    /// What attempts say of every invariant that speaks of something that is served, in their order. What the table has
-    /// attempted already is not attempted again.
+    /// Judges every invariant about something that is served, in order. Attempts of the table are not made again.
     pub(crate) async fn judge<B: Backend>(
         &self,
         backend: &mut B,
@@ -62,7 +60,7 @@ impl AttemptedInvariants<'_> {
         judged
     }
 
-    /// Whether the engine predicts an attempt: for others it has said that it abstains.
+    /// Whether the engine predicts an attempt, and does not abstain.
     fn is_known(&self, (source, attempt): &Pair) -> bool {
         let prediction = self.predicted.model.predict(source, attempt);
         prediction.answer != Answer::Abstain && !prediction.is_chance()

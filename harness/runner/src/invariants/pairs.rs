@@ -1,4 +1,4 @@
-//! Which pairs of ends an invariant speaks of can be attempted: those with a port that is served.
+//! The attempts by which an invariant can be tested: the pairs that it is about, on ports that are served.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use verdikt_scenario::invariant::{EndPattern, Invariant};
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{DNS_PORT, Endpoint, Port, Protocol, Topology};
 
-/// One attempt that an invariant speaks of.
+/// One attempt that an invariant is about.
 pub(super) type Pair = (Endpoint, Attempt);
 
 /// The attempts that tell whether an invariant holds at a step, in their order.
@@ -55,7 +55,7 @@ fn is_dns_port(topology: &Topology, port: Port) -> bool {
     servers.map(|(_, port)| port.map_or(DNS_PORT, Port::get)).any(|known| known == port.get())
 }
 
-/// Whether a policy may select an endpoint: between two others none decides.
+/// Whether a policy may select an endpoint; between two endpoints that no policy can select, none decides.
 fn can_be_decided(endpoint: &Endpoint, topology: &Topology) -> bool {
     match endpoint {
         Endpoint::Pod(_) => topology.node_of(endpoint).is_none(),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use rstest::rstest;
 use verdikt_engine::model::PolicyModel;
 use verdikt_runner::backend::{
     AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope,
@@ -163,24 +164,23 @@ async fn cells(test: &str, table: &str, leads: Leads) -> String {
 }
 
 /// Whatever the choice of the datapath, the verdict is the same.
+#[rstest]
+#[case::alternate("alternate", |number: u64| Some(usize::from(number.is_multiple_of(2))))]
+#[case::seldom("seldom", |number: u64| Some(usize::from(number.is_multiple_of(37))))]
+#[case::mostly("mostly", |number: u64| Some(usize::from(!number.is_multiple_of(37))))]
 #[tokio::test(start_paused = true)]
-async fn chance_decides_nothing() {
-    let alternate: Leads = |number| Some(usize::from(number % 2 == 0));
-    let seldom: Leads = |number| Some(usize::from(number % 37 == 0));
-    let mostly: Leads = |number| Some(usize::from(number % 37 != 0));
-    for (name, leads) in [("alternate", alternate), ("seldom", seldom), ("mostly", mostly)] {
-        let table = "    tcp shop/web:80: {allow: others}";
-        let said = cells(&format!("all-{name}"), table, leads).await;
-        assert_eq!(said, "tcp shop/web:80: Denied(Ingress) (Differs), via shop/web-2\n", "{name}");
-        let table = "    tcp shop/web:80 via shop/web-1: {allow: others}\n    tcp shop/web:80 via shop/web-2: {allow: \
-                     shop/web-2, deny ingress: others}";
-        let said = cells(&format!("via-{name}"), table, leads).await;
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(said, @r"
-            tcp shop/web:80 via shop/web-1: Allowed (AsExpected)
-            tcp shop/web:80 via shop/web-2: Denied(Ingress) (AsExpected)
-            ");
-        }
+async fn chance_decides_nothing(#[case] name: &str, #[case] leads: Leads) {
+    let table = "    tcp shop/web:80: {allow: others}";
+    let said = cells(&format!("all-{name}"), table, leads).await;
+    assert_eq!(said, "tcp shop/web:80: Denied(Ingress) (Differs), via shop/web-2\n");
+    let table = "    tcp shop/web:80 via shop/web-1: {allow: others}\n    tcp shop/web:80 via shop/web-2: {allow: \
+                 shop/web-2, deny ingress: others}";
+    let said = cells(&format!("via-{name}"), table, leads).await;
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(said, @r"
+        tcp shop/web:80 via shop/web-1: Allowed (AsExpected)
+        tcp shop/web:80 via shop/web-2: Denied(Ingress) (AsExpected)
+        ");
     }
 }
 

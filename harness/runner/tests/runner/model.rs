@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use rstest::rstest;
 use verdikt_runner::mistakes;
 use verdikt_runner::model::run;
 use verdikt_runner::plan::{RunOptions, cell_names};
@@ -208,8 +209,10 @@ fn cells_that_nobody_can_attempt_are_skipped() {
 }
 
 /// What one step's attempts look up lets a later step in by address, also where a filter leaves the first one out.
-#[test]
-fn names_learned_in_one_step_are_known_in_the_next() {
+#[rstest]
+#[case::all_steps("learned", &[])]
+#[case::the_last_step("learned-after", &["/after/"])]
+fn names_learned_in_one_step_are_known_in_the_next(#[case] test: &str, #[case] filters: &[&str]) {
     let topology = "
 topology:
   namespaces: {shop: {}}
@@ -240,11 +243,8 @@ spec:
   - toFQDNs: [{matchName: api.example.test}]
 ";
     let text = format!("scenario: names\nabout: Why.{topology}steps:\n{steps}{policy}");
-    let scenarios = scenarios("learned", &[text]);
-    for filters in [&[][..], &["/after/"]] {
-        let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_20, filters));
-        assert_eq!(outcome, RunResult::AsExpected, "{}", summary(&seen));
-    }
+    let (seen, outcome) = events(&scenarios(test, &[text]), &options(CiliumVersion::V1_20, filters));
+    assert_eq!(outcome, RunResult::AsExpected, "{}", summary(&seen));
 }
 
 #[test]

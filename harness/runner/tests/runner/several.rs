@@ -7,6 +7,7 @@ use std::future::{pending, ready};
 use std::io;
 use std::time::Duration;
 
+use rstest::rstest;
 use tokio::time::{Instant, sleep};
 use verdikt_runner::backend::BackendError;
 use verdikt_runner::plan::RunOptions;
@@ -69,12 +70,16 @@ const CART: &str = "bound; ingress forwarded; arrived; answered";
 const STOCK: &str = "bound; ingress dropped";
 const SLOW_CART: &str = "bound; ingress forwarded; arrived; after 300; answered";
 
-/// One after the other or side by side, and whichever is done first: the same events.
+/// Three scenarios, of which the second is done first.
+const NAMES: [&str; 3] = ["first", "second", "third"];
+
+fn three() -> Vec<Script> {
+    vec![good(SLOW_CART, STOCK), good(CART, STOCK), good(SLOW_CART, STOCK)]
+}
+
 #[tokio::test(start_paused = true)]
 async fn events_come_in_the_order_of_the_scenarios() {
-    let names = ["first", "second", "third"];
-    let scripts = || vec![good(SLOW_CART, STOCK), good(CART, STOCK), good(SLOW_CART, STOCK)];
-    let (alone, alone_at, outcome) = run("one-by-one", &names, scripts(), 1, pending()).await;
+    let (alone, _, outcome) = run("one-by-one", &NAMES, three(), 1, pending()).await;
     assert_eq!(outcome, RunResult::AsExpected);
     insta::assert_snapshot!(summary(&alone), @r"
     run scripted 1.20
@@ -110,12 +115,25 @@ async fn events_come_in_the_order_of_the_scenarios() {
       end locked
     run AsExpected
     ");
-    for parallel in [2, 3, 8] {
-        let (beside, beside_at, outcome) = run("one-by-one", &names, scripts(), parallel, pending()).await;
-        assert_eq!((summary(&beside), outcome), (summary(&alone), RunResult::AsExpected), "{parallel}");
-        assert!(beside_at.last() < alone_at.last(), "{parallel} at once take {beside_at:?}");
-    }
-    let (_, all_at, _) = run("one-by-one", &names, scripts(), 3, pending()).await;
+}
+
+/// Whichever is done first: the same events in the same order, in less time.
+#[rstest]
+#[case::two_at_once(2)]
+#[case::all_at_once(3)]
+#[case::room_for_more(8)]
+#[tokio::test(start_paused = true)]
+async fn scenarios_beside_each_other_give_the_same_events(#[case] parallel: usize) {
+    let (alone, alone_at, _) = run(&format!("alone-{parallel}"), &NAMES, three(), 1, pending()).await;
+    let (beside, beside_at, outcome) =
+        run(&format!("beside-{parallel}"), &NAMES, three(), parallel, pending()).await;
+    assert_eq!((summary(&beside), outcome), (summary(&alone), RunResult::AsExpected));
+    assert!(beside_at.last() < alone_at.last(), "{beside_at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_come_as_they_happen() {
+    let (_, all_at, _) = run("as-they-happen", &NAMES, three(), 3, pending()).await;
     // The first begins at once, its steps end at 300 and 600; what the others did meanwhile is told then.
     assert_eq!((all_at[1], all_at.last()), (0, Some(&600)), "{all_at:?}");
     assert!(all_at.contains(&300), "{all_at:?}");

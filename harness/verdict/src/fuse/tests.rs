@@ -289,12 +289,15 @@ fn no_verdict_without_its_proof() {
     }
 }
 
+/// Whether audit mode is on.
+const AUDIT_MODES: [bool; 2] = [false, true];
+
 /// What may be missing changes no verdict, but that one is inconclusive where a flow would decide; and then the
 /// reason says so.
 #[test]
 fn lost_flows_make_inconclusive_or_nothing() {
     let mut text = String::new();
-    for audit in [false, true] {
+    for audit in AUDIT_MODES {
         for outcome in outcomes() {
             for (name, flows) in flows() {
                 for arrival in ARRIVALS {

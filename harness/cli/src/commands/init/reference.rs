@@ -1,4 +1,4 @@
-//! How a scenario gets at the manifests that it was made of.
+//! How a generated scenario refers to its manifests.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -11,7 +11,7 @@ use super::any_stream;
 use crate::arguments::Init;
 use crate::failure::Failure;
 
-/// The name of a scenario that was made of nothing with a name.
+/// The name of a scenario whose input has no name.
 const NAMELESS: &str = "manifests";
 
 /// The paths that the command names.
@@ -20,12 +20,12 @@ pub(super) struct Given<'a> {
     pub(super) policies: &'a [PathBuf],
     /// The file of Helm values.
     pub(super) settings: Option<&'a Path>,
-    /// Whether a cluster takes the place of the paths.
+    /// Whether the objects come from a cluster.
     pub(super) is_cluster: bool,
 }
 
 impl Given<'_> {
-    /// How a scenario in a folder gets at the manifests.
+    /// How a scenario in a folder refers to the manifests.
     pub(super) fn reference(
         &self,
         folder: &Path,
@@ -66,7 +66,7 @@ impl Given<'_> {
         Ok(Some(relative(&canonical(folder)?, &canonical(file)?)))
     }
 
-    /// Whether a scenario in a folder may name all of them: they lie in its repository.
+    /// Whether a scenario in a folder may name all of them: they are in its repository.
     pub(super) fn is_reachable_from(&self, folder: &Path) -> bool {
         let repository = |path: &Path| {
             let path = fs::canonicalize(path).ok()?;
@@ -80,7 +80,7 @@ impl Given<'_> {
     }
 }
 
-/// Whether a path comes through a pipe.
+/// Whether a path is a pipe.
 pub(super) fn is_stream(path: &Path) -> bool {
     let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir());
     path == Path::new("-")
@@ -93,7 +93,7 @@ fn canonical(path: &Path) -> Result<PathBuf, Failure> {
     fs::canonicalize(path).map_err(|error| Failure::file("find", path, &error))
 }
 
-/// How a file or folder is named from a folder; both without links.
+/// The relative path from a folder to a file or folder; both without links.
 fn relative(from: &Path, to: &Path) -> String {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let mut path = PathBuf::new();
@@ -124,7 +124,7 @@ pub(super) fn name_of(paths: &[PathBuf], context: Option<&str>) -> String {
     if name.is_empty() { NAMELESS.to_owned() } else { name.to_owned() }
 }
 
-/// The command, as its reader would type it.
+/// The command line, as a user would type it.
 pub(super) fn command(arguments: &Init) -> String {
     let mut words = vec!["verdikt init".to_owned()];
     words.extend(arguments.paths.iter().map(|path| path.display().to_string()));

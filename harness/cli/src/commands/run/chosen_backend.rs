@@ -1,4 +1,4 @@
-//! Where a run takes place: as wished, or in the lab if there can be one.
+//! Chooses the backend of a run: the one that was asked for, or the lab if it can run here.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +22,14 @@ use crate::printer::Printer;
 use crate::signals;
 
 pub(super) enum ChosenBackend {
-    /// The engine alone, and why it is not the lab where nobody chose it.
+    /// The policy model alone, and the reason if the lab cannot run and no backend was chosen.
     Model(Option<String>),
     Lab,
     Cluster(Box<ChosenCluster>),
 }
 
 impl ChosenBackend {
-    /// `scenarios` are those that are to run there, or more.
+    /// Chooses and prepares the backend. `scenarios` are at least those that will run.
     pub(super) fn choose(
         arguments: &RunArguments,
         scenarios: &[Scenario],
@@ -41,13 +41,13 @@ impl ChosenBackend {
                 Ok(()) => Ok(Self::Lab),
                 Err(obstacle) => {
                     let hint = "`--on model` evaluates with the engine alone";
-                    // The limit says itself what to do.
+                    // The message of a limit says what to do.
                     Err(lab_use::no_lab(&obstacle).hint(hint).limited_by(&obstacle))
                 }
             },
             None => match lab_use::enter() {
                 Ok(()) => Ok(Self::Lab),
-                // What runs out may be there again: that is nothing a machine cannot have.
+                // A limit that is reached now does not mean that the lab cannot run here.
                 Err(obstacle) if Limit::of(&obstacle).is_some() => Err(lab_use::no_lab(&obstacle)),
                 Err(obstacle) => {
                     let why = reason(&obstacle);
@@ -62,7 +62,7 @@ impl ChosenBackend {
             Some(BackendArgument::Kind(name)) => {
                 let profile = named(name)?;
                 let (cluster, world) = kind_cluster(&profile, scenarios, arguments, printer)?;
-                // With a registry, pods call the image by a name of that registry.
+                // With a registry, pods use the image by the name in that registry.
                 let image = arguments.registry.is_none().then_some(cluster.built.image);
                 let prepared = Prepared { image, world };
                 Ok(Self::Cluster(Box::new(ChosenCluster::open(Some(cluster.context), prepared, arguments)?)))
@@ -70,7 +70,7 @@ impl ChosenBackend {
         }
     }
 
-    /// Why it is not the lab, where nobody chose another backend.
+    /// Why the lab is not used, if no backend was chosen.
     pub(super) fn instead_of_lab(&self) -> Option<String> {
         match self {
             Self::Model(why) => why.clone(),
@@ -78,7 +78,7 @@ impl ChosenBackend {
         }
     }
 
-    /// The context of the cluster; none elsewhere.
+    /// The context of the cluster; none for other backends.
     pub(super) fn context(&self) -> Option<String> {
         match self {
             Self::Model(_) | Self::Lab => None,
@@ -86,7 +86,7 @@ impl ChosenBackend {
         }
     }
 
-    /// How many scenarios run at the same time, unless somebody says it.
+    /// The default number of scenarios that run at the same time.
     pub(super) fn scenarios_at_once(&self) -> usize {
         match self {
             Self::Model(_) | Self::Lab => RunOptions::default().parallel,
@@ -94,7 +94,7 @@ impl ChosenBackend {
         }
     }
 
-    /// The Cilium version of a run: that of the cluster, or the one that is asked for.
+    /// The Cilium version of a run: that of the cluster, or the one of the command line.
     pub(super) fn version(&self, asked: Option<CiliumVersion>) -> Result<CiliumVersion, Failure> {
         let Self::Cluster(cluster) = self else { return Ok(asked.unwrap_or_default()) };
         let is = cluster.version();
@@ -106,7 +106,7 @@ impl ChosenBackend {
     }
 }
 
-/// Brings the cluster of a profile up for scenarios, and says where hosts outside it are.
+/// Brings the cluster of a profile up for scenarios, and sets hosts outside up.
 fn kind_cluster(
     profile: &Profile,
     scenarios: &[Scenario],

@@ -1,4 +1,4 @@
-//! `verdikt run --on kind` and `--on cluster`: the session with a cluster, and whom its failures concern.
+//! `verdikt run --on kind` and `--on cluster`: the session with a cluster, and its failures.
 
 use std::io;
 
@@ -24,23 +24,23 @@ use crate::printer::Printer;
 use crate::runtime::runtime;
 use crate::signals::Held;
 
-/// What is there already of what a cluster needs.
+/// What has been prepared for a cluster.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     /// The image of the probes.
     pub(super) image: Option<ProbeImage>,
-    /// Where hosts outside the cluster are, unless the command says it.
+    /// Where probes for hosts outside the cluster run, unless the command line says it.
     pub(super) world: Option<World>,
 }
 
-/// A cluster that a run may use.
+/// A cluster that a run uses.
 pub(super) struct ChosenCluster {
     runtime: Runtime,
     session: ClusterSession,
 }
 
 impl ChosenCluster {
-    /// Connects to the cluster of a context, asks whether it may be used, and looks whether it can be.
+    /// Connects to the cluster of a context, asks whether it may be used, and checks that it can be.
     pub(super) fn open(
         context: Option<String>,
         prepared: Prepared,
@@ -77,7 +77,7 @@ impl ChosenCluster {
         self.session.version()
     }
 
-    /// How many scenarios it carries at once.
+    /// How many scenarios it can run at once.
     pub(super) fn scenarios_at_once(&self) -> usize {
         self.session.scenarios_at_once()
     }
@@ -87,7 +87,7 @@ impl ChosenCluster {
         self.session.context()
     }
 
-    /// Runs scenarios there. An error of the sink is the inner one.
+    /// Runs scenarios there. The inner error is that of the sink.
     pub(super) fn run(
         &self,
         scenarios: &[Scenario],
@@ -106,7 +106,7 @@ impl ChosenCluster {
     }
 }
 
-/// What a session that cannot begin is to whoever asked for it.
+/// The failure of a session that cannot start.
 fn failure(error: &SessionError) -> Failure {
     match error {
         SessionError::Interrupted => Failure::interrupted(),

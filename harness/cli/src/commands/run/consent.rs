@@ -1,4 +1,4 @@
-//! Whose cluster it is, and whether a run may use it.
+//! Asks whether a run may use a cluster.
 
 use std::io::{self, IsTerminal as _};
 
@@ -9,8 +9,8 @@ use verdikt_runner::cluster::access::name_for_people;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Names the cluster that a run is about to use. Where it is not a kind cluster, asks whether it may be used, unless
-/// `yes` says so already.
+/// Prints the cluster that a run is about to use. If it is not a kind cluster, asks for confirmation, unless `yes` is
+/// given.
 pub(super) fn ask(connection: &ApiConnection, facts: &Facts, yes: bool) -> Result<(), Failure> {
     Printer::tell(&format!("using {}\n", name_for_people(connection, facts)));
     if yes || facts.kind_cluster().is_some() {
@@ -21,10 +21,10 @@ pub(super) fn ask(connection: &ApiConnection, facts: &Facts, yes: bool) -> Resul
         return Err(Failure::wrong(format!(
             "cannot use context {context} without confirmation: it is not a kind cluster, and there is no terminal to ask at"
         ))
-        .hint("give `--yes`, or set VERDIKT_YES=1, if verdikt may make namespaces, pods and policies there"));
+        .hint("give `--yes`, or set VERDIKT_YES=1, if verdikt may create namespaces, pods and policies there"));
     }
     Printer::tell(
-        "verdikt makes namespaces, pods and policies there, and removes them at the end. Go on? [y/N] ",
+        "verdikt creates namespaces, pods and policies there, and removes them at the end. Continue? [y/N] ",
     );
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);

@@ -1,4 +1,4 @@
-//! The event log of a run: written as things happen, and no end of an older log.
+//! The event log of a run: written as the run goes on; it replaces an older log only at the end.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
@@ -9,22 +9,22 @@ use verdikt_verdict::event::Event;
 use crate::failure::Failure;
 use crate::files::{self, PathTarget};
 
-/// What is added to the name of a log that takes the place of an older one when its run ends.
+/// The suffix of a log that replaces an older one when its run ends.
 const PART: &str = ".part";
 
 /// A log that is being written.
 pub(super) struct EventLogWriter {
-    /// As the command names it.
+    /// The path as the command names it.
     path: PathBuf,
     writer: BufWriter<File>,
-    /// Where it is written until the run ends, and where it belongs then.
+    /// The path until the run ends, and the final path.
     replaces: Option<(PathBuf, PathBuf)>,
     /// Whether the run has ended.
     is_whole: bool,
 }
 
 impl EventLogWriter {
-    /// Begins a log. Where one is already, or any other text, it stays until the new one is whole.
+    /// Creates a log. An existing file is replaced only when the new log is complete.
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, &error);
         let replaces = match files::target(path).map_err(failed)? {
@@ -37,8 +37,7 @@ impl EventLogWriter {
         Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), replaces, is_whole: false })
     }
 
-    /// Writes an event, so that it is there whatever happens next. The cells of a step are told at once, and its end after
-    /// them.
+    /// Writes an event, and flushes the log after every event except those of cells.
     pub(super) fn write(&mut self, event: &Event) -> Result<(), Failure> {
         let written = event.to_line().map_err(io::Error::from).and_then(|line| {
             writeln!(self.writer, "{line}")?;
@@ -48,7 +47,7 @@ impl EventLogWriter {
         written.map_err(|error| failure(&self.path, &error))
     }
 
-    /// Puts the log of a run that has ended in its place. Another one stays where it was written.
+    /// Moves the log of a complete run to its final path. An incomplete log stays where it was written.
     pub(super) fn end(mut self) -> Result<(), Failure> {
         let ended = self.writer.flush().and_then(|()| match &self.replaces {
             Some((part, target)) if self.is_whole => fs::rename(part, target),
@@ -58,12 +57,12 @@ impl EventLogWriter {
     }
 }
 
-/// Makes sure that a log can be written, and changes nothing.
+/// Checks that a log can be written, without changing anything.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
     files::check(path).map_err(|error| failure(path, &error))
 }
 
-/// Where a log is written until it takes the place of an older one.
+/// The path of a log until it replaces an older one.
 pub(super) fn part_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(PART);

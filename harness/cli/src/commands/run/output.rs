@@ -1,4 +1,4 @@
-//! Where the events of a run go while it runs: the log, the terminal, a line that tells how far it is.
+//! Distributes the events of a run: to the log, the terminal, and a progress line.
 
 use std::io;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::arguments::RunArguments;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
 
-/// Everybody who is told of events.
+/// The receivers of events.
 pub(super) struct RunOutput {
     log: Option<EventLogWriter>,
     terminal: Terminal,
     progress: ProgressBar,
-    /// What the reports in files are made of; nothing is kept where there are none.
+    /// All events, if reports in files need them.
     events: Option<Vec<Event>>,
-    /// The cells that are not as expected; none are kept where no table is rewritten.
+    /// The cells that are not as expected, if tables are rewritten.
     differing: Option<Vec<Arc<CellJudged>>>,
     totals: Totals,
     failure: Option<Failure>,
     closed: bool,
-    /// Whether the standard output belongs to a report, so that people are told beside it.
+    /// Whether the standard output belongs to a report, so that text for people goes to standard error.
     is_beside: bool,
 }
 
-/// What is left of a run that was told.
+/// What is kept of a run.
 pub(super) struct Told {
     /// All events, where reports need them.
     pub(super) events: Vec<Event>,
@@ -43,19 +43,19 @@ pub(super) struct Told {
 }
 
 impl RunOutput {
-    /// An output for so many scenarios, and what the command wants to have of them.
+    /// Creates the output for this many scenarios.
     pub(super) fn new(
         options: TerminalOptions,
         scenarios: usize,
         arguments: &RunArguments,
         log: Option<EventLogWriter>,
     ) -> Self {
-        // Nothing is drawn where stderr is not a terminal.
+        // Nothing is drawn if stderr is not a terminal.
         let progress = ProgressBar::with_draw_target(
             u64::try_from(scenarios).ok(),
             ProgressDrawTarget::stderr_with_hz(10),
         );
-        // Only a template that is wrong is refused.
+        // Only an invalid template is refused.
         if let Ok(style) = ProgressStyle::with_template("{pos} of {len} scenarios, {elapsed}  {wide_msg}") {
             progress.set_style(style);
         }
@@ -72,7 +72,7 @@ impl RunOutput {
         }
     }
 
-    /// Tells of an event. After an error nothing more can be told.
+    /// Distributes an event. After an error no more events are accepted.
     pub(super) fn tell(&mut self, event: Event) -> io::Result<()> {
         if let Some(Err(failure)) = self.log.as_mut().map(|log| log.write(&event)) {
             return Err(self.fail(failure));
@@ -93,7 +93,7 @@ impl RunOutput {
             }
             _ => {}
         }
-        // A reader that has gone ends the printing, and neither the log nor the reports nor the exit code.
+        // A closed standard output ends the printing, but not the log and reports, and does not change the exit code.
         let text = self.terminal.push(&event);
         if let Some(events) = &mut self.events {
             events.push(event);
@@ -118,13 +118,13 @@ impl RunOutput {
         }
     }
 
-    /// Keeps why nothing more can be told, for the end.
+    /// Keeps the failure for the end.
     fn fail(&mut self, failure: Failure) -> io::Error {
         self.failure = Some(failure);
         io::Error::other("the output cannot be written")
     }
 
-    /// What is left of the run, or why it could not be told. A log of a run that did not end stays what it is.
+    /// Returns what is kept of the run, or the first failure. The log of an incomplete run stays as it is.
     pub(super) fn end(self) -> Result<Told, Failure> {
         if let Some(failure) = self.failure {
             return Err(failure);

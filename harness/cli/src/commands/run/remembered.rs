@@ -16,14 +16,14 @@ use verdikt_verdict::event::Event;
 use crate::failure::Failure;
 use crate::files;
 
-/// The names of cells, and patterns for all cells of steps and scenarios that have no verdicts.
+/// Names of cells, and patterns for all cells of steps and scenarios without verdicts.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     names: BTreeSet<String>,
 }
 
 impl Remembered {
-    /// Remembers what is not as expected.
+    /// Adds the cells of an event that are not as expected.
     pub(super) fn add(&mut self, event: &Event) {
         let of_step = |scenario: &str, step: &str| format!("{}/*", StepName { scenario, step });
         match event {
@@ -37,7 +37,7 @@ impl Remembered {
                 self.names.insert(of_step(&judged.scenario, &judged.step));
             }
             Event::ScenarioFailed(failed) => {
-                // Of an empty step only the slash behind the scenario is left.
+                // With an empty step the name is the scenario and a slash.
                 let name = StepName { scenario: &failed.scenario, step: "" }.to_string();
                 self.names.insert(format!("{name}*"));
             }
@@ -45,7 +45,7 @@ impl Remembered {
         }
     }
 
-    /// Keeps it in place of what was kept before. That it cannot be kept is not a reason to fail a run.
+    /// Saves the names in place of those of the last run. A failure to save them does not fail the run.
     pub(super) fn keep(&self) {
         let Some(file) = file() else { return };
         let _ = if self.names.is_empty() {
@@ -57,7 +57,7 @@ impl Remembered {
         };
     }
 
-    /// Filters for what the last run has left.
+    /// The filters for the cells that were not as expected in the last run.
     pub(super) fn filters() -> Result<Vec<Filter>, Failure> {
         let nothing = || {
             Failure::nothing("there is nothing to run again")
@@ -77,7 +77,7 @@ impl Remembered {
     }
 }
 
-/// Where this folder's is kept: in the cache of the user.
+/// The file for this folder, in the user's cache.
 fn file() -> Option<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = cache.or_else(|| env::home_dir().map(|home| home.join(".cache")))?;

@@ -1,4 +1,4 @@
-//! `run --update`: tables that say what was seen.
+//! `run --update`: rewrites tables to the actual verdicts.
 
 mod file;
 mod review;
@@ -19,7 +19,7 @@ use crate::arguments::{RunArguments, UpdateMode};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The tables that were run, as they were read.
+/// The tables of the run, as they were read.
 pub(super) struct LoadedTables<'a> {
     pub(super) scenarios: &'a [Scenario],
     pub(super) sources: &'a SourceTexts,
@@ -34,13 +34,13 @@ pub(super) enum UpdateEffect {
     Write,
 }
 
-/// The cells of one file that are to say something else.
+/// The cells of one file to rewrite.
 struct Changes<'a> {
     scenario: &'a Scenario,
     changes: Vec<(&'a CellJudged, CellChange<'a>)>,
 }
 
-/// Makes sure that there is somebody to ask, before anything runs.
+/// Checks before the run that there is a terminal to ask at.
 pub(super) fn check(arguments: &RunArguments) -> Result<(), Failure> {
     let asks = arguments.update == Some(UpdateMode::Review) && !arguments.check;
     if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
@@ -50,7 +50,7 @@ pub(super) fn check(arguments: &RunArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Rewrites the cells that differ, or only lists them. Answers how many of them the tables now have as they were seen.
+/// Rewrites the cells that differ, or only lists them. Returns how many cells were rewritten.
 pub(super) fn update(
     mode: UpdateMode,
     effect: UpdateEffect,
@@ -95,7 +95,7 @@ pub(super) fn update(
     })
 }
 
-/// The text with all changes that can be made, and these; the others are left.
+/// The text with all changes that can be made, and the cells that were changed and left.
 fn rewritten<'a>(
     text: &str,
     scenario: &Scenario,
@@ -106,7 +106,7 @@ fn rewritten<'a>(
     if let Ok(rewritten) = rewrite(text, scenario, &all) {
         return (rewritten, changes.iter().map(|(cell, _)| *cell).collect());
     }
-    // One table that cannot be rewritten keeps no other from it.
+    // A table that cannot be rewritten does not keep others from being rewritten.
     let mut by_row: BTreeMap<(&str, String), Vec<&(&'a CellJudged, CellChange<'_>)>> = BTreeMap::new();
     for change in changes {
         by_row.entry((change.1.step, change.1.attempt.to_string())).or_default().push(change);
@@ -135,7 +135,7 @@ fn not_rewritten(cell: &CellJudged, why: &RewriteError) -> String {
     format!("{}: {why}; rewrite it by hand", cell.name())
 }
 
-/// Lists what was rewritten, and what is left.
+/// Lists the cells that were rewritten, and those that were left.
 fn tell(recorded: &[&CellJudged], left: &[String], effect: UpdateEffect) -> Result<(), Failure> {
     let mut lines = vec![String::new()];
     lines.push(match (recorded.len(), effect) {

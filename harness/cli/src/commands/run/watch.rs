@@ -1,4 +1,4 @@
-//! `verdikt run --watch`: runs scenarios again whenever a file of theirs is saved.
+//! `verdikt run --watch`: runs scenarios again whenever a file that they use is saved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::runtime::runtime;
 use crate::signals;
 use crate::watch::Watch;
 
-/// Runs everything, and then what a saved file belongs to, until a signal ends the process.
+/// Runs everything, and then the scenarios that use a saved file, until a signal ends the process.
 pub(super) fn watch(
     arguments: &RunArguments,
     paths: &[PathBuf],
@@ -48,7 +48,7 @@ pub(super) fn watch(
     }
 }
 
-/// The scenarios that have a file of one of these names.
+/// The scenarios that use a file of one of these names.
 fn affected(files: &BTreeMap<PathBuf, BTreeSet<PathBuf>>, changed: &BTreeSet<String>) -> Vec<PathBuf> {
     let is_changed =
         |file: &Path| file.file_name().is_some_and(|name| changed.contains(name.to_string_lossy().as_ref()));

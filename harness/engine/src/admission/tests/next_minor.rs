@@ -65,7 +65,7 @@ fn every_object_meets_the_same_fate() {
         let case: Json = serde_json::from_str(line).unwrap();
         for policy in case["policies"].as_array().unwrap() {
             let Unlocated(object) = serde_json::from_value(policy["object"].clone()).unwrap();
-            for validation in [FieldValidation::Strict, FieldValidation::Ignore] {
+            for validation in VALIDATIONS {
                 let (known, next) =
                     (admit(&object, newest, validation), admit(&object, newest.next(), validation));
                 assert_eq!((&known.refusals, &known.stored), (&next.refusals, &next.stored), "{object:?}");

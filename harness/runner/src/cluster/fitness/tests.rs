@@ -201,24 +201,32 @@ fn services_get_addresses_from_whoever_gives_them() {
     assert_eq!(check("LoadBalancer", LoadBalancing::Absent).as_deref(), Some(reason));
 }
 
-#[test]
-fn labels_of_identities_are_those_of_the_topology() {
-    let check = |here: &str, wanted: &str| {
-        let step = step(
-            &format!("    shop/cli: {{}}\n  settings: {{labels: \"{wanted}\"}}\n"),
-            "tcp shop/web:80",
-            &policy("ingress: [{}]"),
-        );
-        let cilium = facts(&[("labels", here)]).cilium;
-        settings::unlike(&cilium, &step.topology.settings).or_else(|| settings::otherwise(&cilium, &step))
-    };
-    assert_eq!(check("k8s:app  k8s:!version", "k8s:app k8s:!version"), None);
-    assert_eq!(check("!version", "k8s:!version"), None, "the source may be left out");
-    for here in ["", "k8s:app", "k8s:app[0-9]"] {
-        let reason =
-            format!("its settings say which labels enter identities, and here Cilium's labels is {here:?}");
-        assert_eq!(check(here, "k8s:app k8s:!version"), Some(reason));
-    }
+/// How the labels that a cluster has in identities differ from those that the settings of a topology want.
+fn labels_differ(here: &str, wanted: &str) -> Option<String> {
+    let step = step(
+        &format!("    shop/cli: {{}}\n  settings: {{labels: \"{wanted}\"}}\n"),
+        "tcp shop/web:80",
+        &policy("ingress: [{}]"),
+    );
+    let cilium = facts(&[("labels", here)]).cilium;
+    settings::unlike(&cilium, &step.topology.settings).or_else(|| settings::otherwise(&cilium, &step))
+}
+
+#[rstest]
+#[case::with_more_spaces("k8s:app  k8s:!version", "k8s:app k8s:!version")]
+#[case::without_the_source("!version", "k8s:!version")]
+fn labels_of_identities_are_those_of_the_topology(#[case] here: &str, #[case] wanted: &str) {
+    assert_eq!(labels_differ(here, wanted), None);
+}
+
+#[rstest]
+#[case::none("")]
+#[case::fewer("k8s:app")]
+#[case::a_pattern("k8s:app[0-9]")]
+fn labels_of_identities_that_differ_are_named(#[case] here: &str) {
+    let reason =
+        format!("its settings say which labels enter identities, and here Cilium's labels is {here:?}");
+    assert_eq!(labels_differ(here, "k8s:app k8s:!version"), Some(reason));
 }
 
 #[test]

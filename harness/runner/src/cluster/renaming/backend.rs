@@ -33,15 +33,11 @@ impl<B> RenamedBackend<B> {
 }
 
 impl<B: Backend> Backend for RenamedBackend<B> {
-    async fn apply(
-        &mut self,
-        step: &Step,
-        _prediction: &PolicyModel<'_>,
-    ) -> Result<AppliedStep, BackendError> {
+    async fn apply(&mut self, step: &Step, _model: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
         let step = self.renaming.step(step);
         let options = options(&step, self.version);
-        let prediction = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
-        let mut applied = self.inner.apply(&step, &prediction).await?;
+        let model = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
+        let mut applied = self.inner.apply(&step, &model).await?;
         for RejectedObject { message, .. } in applied.refused.iter_mut().flat_map(|all| all.values_mut()) {
             *message = self.renaming.original_text(message);
         }

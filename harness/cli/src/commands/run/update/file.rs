@@ -1,4 +1,4 @@
-//! A scenario file that takes its new text, if it is still the one that was read.
+//! Writes the new text of a scenario file, unless the file has changed since it was read.
 
 use std::fs;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::failure::Failure;
 use crate::files::{self, PathTarget};
 
-/// The mark that some editors put in front of UTF-8, and that the loader leaves out.
+/// The byte order mark that some editors write before UTF-8, and that the loader skips.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Gives a file a new text.
+/// Replaces the text of a file.
 pub(super) fn write(file: &str, read: &str, rewritten: &str) -> Result<(), Failure> {
     let path = Path::new(file);
     let failed = |error: &std::io::Error| Failure::file("rewrite", path, error);

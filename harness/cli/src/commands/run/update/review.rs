@@ -1,4 +1,4 @@
-//! Cells chosen one by one, at the terminal.
+//! Asks at the terminal which cells to rewrite, one by one.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use verdikt_verdict::event::CellJudged;
 
 use crate::printer::Printer;
 
-/// What somebody says to one cell.
+/// The answer about one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReviewChoice {
     Yes,
     No,
-    /// To this cell and all that follow.
+    /// Rewrite this cell and all that follow.
     All,
-    /// To no cell any more.
+    /// Rewrite no more cells.
     Quit,
 }
 
@@ -31,7 +31,7 @@ impl ReviewChoice {
     }
 }
 
-/// Leaves the changes that somebody chooses.
+/// Keeps only the changes that the user chooses.
 pub(super) fn choose<'a, 'c: 'a>(files: impl Iterator<Item = &'a mut Vec<(&'c CellJudged, CellChange<'c>)>>) {
     let files: Vec<_> = files.collect();
     let count: usize = files.iter().map(|changes| changes.len()).sum();
@@ -48,7 +48,7 @@ pub(super) fn choose<'a, 'c: 'a>(files: impl Iterator<Item = &'a mut Vec<(&'c Ce
     }
 }
 
-/// Asks about one cell until there is an answer; nobody to answer any more means no.
+/// Asks about one cell until there is a valid answer; the end of the input means no.
 fn ask(number: usize, count: usize, cell: &CellJudged, change: &CellChange<'_>) -> ReviewChoice {
     let place = &cell.place;
     Printer::tell(&format!("\n[{number}/{count}] {}:{}  {}\n", place.file, place.line, line::cell(cell)));
