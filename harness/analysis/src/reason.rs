@@ -43,6 +43,7 @@ impl SideReason {
             Finding::PassedOn { by } => Self::PassedOn(by),
             Finding::LocalHost => Self::LocalHost,
             Finding::Denied { by } => Self::Denied(by),
+            Finding::NotTrusted { by, .. } => Self::Denied(by.to_vec()),
             Finding::NoRuleAllows { isolated_by, .. } => Self::NothingAllows(isolated_by.to_vec()),
             Finding::Unknown { gap, rule } => Self::Unknown(gap, rule),
             Finding::Chance { gap } => Self::Unknown(gap, None),

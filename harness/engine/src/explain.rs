@@ -23,7 +23,6 @@ use crate::rule::{
     Direction, Effect, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry,
 };
 pub(crate) use dns_rules::Query;
-pub use inside_tls::TlsInterception;
 pub use server_names::Hello;
 pub(crate) use server_names::UNSEEN_NAME;
 
@@ -180,7 +179,8 @@ impl PolicyModel<'_> {
         })
     }
 
-    fn redirecting(&self, decision: &Decision<'_>) -> Arc<[Arc<RuleRef>]> {
+    /// The rules that send the traffic to a proxy.
+    pub(crate) fn redirecting(&self, decision: &Decision<'_>) -> Arc<[Arc<RuleRef>]> {
         let redirecting = decision.allowed.iter().filter(|matched| matched.proxy().is_some());
         redirecting.map(|matched| self.rule_of(matched)).collect()
     }

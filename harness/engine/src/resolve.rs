@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{DNS_LABELS, DNS_SERVICE, Labels, Service, Topology};
+use verdikt_scenario::topology::{DNS_LABELS, DNS_SERVICE, Labels, Service, TlsSecret, Topology};
 
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::label::{Label, LabelSource, NAMESPACE};
 use crate::refusal::Refusal;
-use crate::rule::PeerMatcher;
+use crate::rule::{PeerMatcher, TlsSecrets};
 use crate::selector::{Operator, Requirement, Selector};
 
 /// The services of a topology and the CIDR groups among its manifests.
@@ -87,10 +87,20 @@ impl CidrGroups {
 }
 
 impl<'a> Surroundings<'a> {
-    /// Whether the cluster has a secret.
-    pub(crate) fn has_secret(&self, namespace: &str, name: &str) -> bool {
-        let mut secrets = self.topology.secrets.iter();
-        secrets.any(|secret| secret.namespace.as_str() == namespace && secret.name.as_str() == name)
+    /// The secret of a name, if the cluster has it.
+    pub(crate) fn secret(&self, namespace: &str, name: &str) -> Option<NamespacedName> {
+        let mut secrets = self.topology.secrets.keys();
+        secrets.find(|secret| secret.namespace.as_str() == namespace && secret.name.as_str() == name).cloned()
+    }
+
+    /// Whether secrets hold what the proxy needs, as far as it is known what they hold.
+    pub(crate) fn are_complete(&self, secrets: &TlsSecrets) -> bool {
+        let held = |name: &NamespacedName| {
+            self.topology.secrets.get(name).filter(|held| **held != TlsSecret::default())
+        };
+        let of_servers = secrets.authorities.as_ref().and_then(held);
+        held(&secrets.certificate).is_none_or(|held| held.certificate.is_some() && held.key.is_some())
+            && of_servers.is_none_or(|held| held.authorities.is_some())
     }
 
     /// Collects what policies may refer to.

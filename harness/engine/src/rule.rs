@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::place::Position;
 use verdikt_scenario::precedence::Precedence;
 use verdikt_scenario::prediction::RuleRef;
@@ -240,6 +241,15 @@ impl PartialEq for RuleReference {
     }
 }
 
+/// With what a proxy ends the TLS of clients, and begins it again to servers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TlsSecrets {
+    /// The secret with the certificate that clients see.
+    pub certificate: NamespacedName,
+    /// The secret with the authorities by which servers are judged; none where it goes on in plain.
+    pub authorities: Option<NamespacedName>,
+}
+
 /// What a proxy judges.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proxy {
@@ -249,8 +259,8 @@ pub enum Proxy {
     HttpInTls {
         /// The rules.
         rules: Vec<HttpRule>,
-        /// Whether the proxy begins TLS again on the way to the server.
-        begins_again: bool,
+        /// With what the proxy ends TLS, and begins it again.
+        secrets: TlsSecrets,
     },
     /// DNS queries: one of the patterns must match.
     Dns(Vec<NamePattern>),
@@ -267,6 +277,8 @@ pub enum Unmodelled {
     InsideTls,
     /// TLS that the proxy ends with a secret of which nothing is known.
     UnknownSecret,
+    /// TLS that the proxy ends, or begins again, with a secret that lacks what it needs for that.
+    IncompleteSecret,
     /// Kafka rules.
     Kafka,
     /// Generic L7 rules.
@@ -282,6 +294,9 @@ impl Unmodelled {
             Self::InsideTls => "what a proxy sees inside TLS",
             Self::UnknownSecret => {
                 "whether the secret is there with which the proxy ends TLS, or begins it; name it under `secrets` of the topology"
+            }
+            Self::IncompleteSecret => {
+                "what becomes of TLS with such a secret: for clients it needs `tls.crt` and `tls.key`, for servers `ca.crt`"
             }
             Self::Kafka => "what Kafka rules allow",
             Self::GenericL7 => "what generic L7 rules allow",

@@ -9,12 +9,12 @@ use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
 use crate::explain::Query;
-pub use crate::explain::{Hello, NO_QUERY, TlsInterception};
+pub use crate::explain::{Hello, NO_QUERY};
 pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
 use crate::model::{PolicyModel, SubjectState};
-use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Proxy};
+use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Proxy, TlsSecrets};
 
 /// What the policy of one endpoint in one direction says of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,16 +187,16 @@ impl PolicyModel<'_> {
         }
     }
 
-    /// What the HTTP proxy does with the TLS of a connection that was sent there.
+    /// With what the HTTP proxy ends the TLS of a connection that was sent there, if it does.
     pub fn tls_interception(
         &self,
         subject: &Endpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-    ) -> TlsInterception {
-        let asked = self.asked(subject, direction, peer, traffic);
-        asked.map_or(TlsInterception::LeavesIt, |(_, decision)| Self::interception(&decision))
+    ) -> Option<TlsSecrets> {
+        let (_, decision) = self.asked(subject, direction, peer, traffic)?;
+        Self::interception(&decision)
     }
 
     /// What the HTTP proxy finds about a request on a connection that was sent there, in TLS or not.

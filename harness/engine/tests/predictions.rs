@@ -115,6 +115,7 @@ fn shown(prediction: &Prediction) -> String {
                     nearest.as_ref().map(|miss| format!("; nearest {}: {}", miss.rule.path, miss.on));
                 format!("isolated by {}{}", rules(isolated_by), nearest.unwrap_or_default())
             }
+            Finding::NotTrusted { reason, by } => format!("{reason}, by {}", rules(by)),
             Finding::Redirected { to, by } => format!("redirected to {to} by {}", rules(by)),
             Finding::Unknown { gap, .. } | Finding::Chance { gap } => format!("does not know {gap}"),
         };

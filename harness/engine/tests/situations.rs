@@ -17,7 +17,7 @@ use verdikt_scenario::prediction::{Answer, EnforcementPoint};
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
     CiliumEndpoint, Endpoint, Nameserver, Node, Pod, Port, Protocol, Served, ServedProtocol, Service,
-    ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
+    ServicePort, ServiceType, TargetPort, TlsSecret, Topology, TrafficPolicy, WorldHost,
 };
 
 /// A pod behind a node port, a client outside, and two other nodes, of which one runs the API server.
@@ -224,7 +224,7 @@ fn http_rules_inside_tls(
     #[case] expected: &str,
 ) {
     let mut topology = topology();
-    topology.secrets = secrets.iter().map(|secret| secret.parse().unwrap()).collect();
+    topology.secrets = secrets.iter().map(|secret| (secret.parse().unwrap(), TlsSecret::default())).collect();
     let served = |protocol, port| Served { protocol, port: Port::new(port).unwrap(), name: None };
     let partner = WorldHost {
         address: "203.0.113.60".parse().unwrap(),

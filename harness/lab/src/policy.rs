@@ -1,6 +1,7 @@
 //! The policy in force, as datapath and proxies ask it: the engine's, with what the DNS proxy has learned.
 
 mod explain;
+mod interception;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +11,13 @@ use verdikt_engine::decide::Traffic;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, RequestHead, Ruling, TlsInterception};
+use verdikt_engine::ruling::{Hello, RequestHead, Ruling};
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::Endpoint;
+
+pub use self::interception::Interception;
 
 /// The identity of an address outside the cluster that nobody has.
 const WORLD: u32 = 2;
@@ -121,17 +124,6 @@ impl PolicyVersion {
         scheme: Scheme,
     ) -> Finding {
         self.model.rule_on_request(subject, direction, &self.identity(peer), traffic, request, scheme)
-    }
-
-    /// What the HTTP proxy does with the TLS of a connection.
-    pub fn tls_interception(
-        &self,
-        subject: &Endpoint,
-        direction: Direction,
-        peer: IpAddr,
-        traffic: Traffic,
-    ) -> TlsInterception {
-        self.model.tls_interception(subject, direction, &self.identity(peer), traffic)
     }
 
     /// What a proxy finds about the beginning of a connection.

@@ -18,7 +18,7 @@ use crate::field::{self, Unusable};
 use crate::gateway::{gateway, http_route, ingress};
 use crate::node::{node, node_name};
 use crate::redirect::{self, FoundRedirect, local_redirect};
-use crate::secret::is_for_tls;
+use crate::secret::tls_secret;
 use crate::service::{ReadService, service};
 use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
 use crate::workload::{Workload, controller, pod_template, workload};
@@ -237,11 +237,12 @@ impl<'a> ManifestReader<'a> {
 
     /// A secret that may be a certificate or an authority for the TLS of policies.
     fn add_secret(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
-        if is_for_tls(&manifest.root)? {
-            let (name, _) = self.name(manifest)?;
-            self.objects.topology.secrets.insert(name);
-        } else {
-            self.count("Secret (without a certificate)".to_owned());
+        match tls_secret(&manifest.root)? {
+            Some(secret) => {
+                let (name, _) = self.name(manifest)?;
+                self.objects.topology.secrets.insert(name, secret);
+            }
+            None => self.count("Secret (without a certificate)".to_owned()),
         }
         Ok(())
     }

@@ -2,7 +2,12 @@
 //!
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use verdikt_scenario::document::YamlNode;
+use verdikt_scenario::topology::TlsSecret;
 
 use crate::field::{self, Unusable};
 
@@ -10,15 +15,28 @@ use crate::field::{self, Unusable};
 const TLS: &str = "kubernetes.io/tls";
 /// The type of a secret that says none.
 const OPAQUE: &str = "Opaque";
-/// What Cilium's agent reads of a secret, unless a policy names other items.
-const ITEMS: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
+/// What every text in PEM has.
+const PEM: &str = "-----BEGIN ";
 
-/// Whether a policy can refer to a secret for TLS: a certificate with its key, or authorities.
-pub(crate) fn is_for_tls(root: &YamlNode) -> Result<bool, Unusable> {
+/// What a secret has for TLS: a certificate with its key, or authorities; none where a policy cannot refer to it for TLS.
+pub(crate) fn tls_secret(root: &YamlNode) -> Result<Option<TlsSecret>, Unusable> {
     let kind = field::optional_text(root, &["type"])?.filter(|kind| !kind.is_empty()).unwrap_or(OPAQUE);
-    let has_item = || {
-        let maps = ["data", "stringData"].iter().filter_map(|key| root.get(key));
-        maps.flat_map(YamlNode::entries).any(|entry| ITEMS.contains(&&*entry.key))
-    };
-    Ok(kind == TLS || kind == OPAQUE && has_item())
+    // What Cilium's agent reads of a secret, unless a policy names other items.
+    let (certificate, key, authorities) =
+        (item(root, "tls.crt"), item(root, "tls.key"), item(root, "ca.crt"));
+    let has_item = [&certificate, &key, &authorities].iter().any(|item| item.is_some());
+    let pem = |item: Option<String>| item.filter(|text| text.contains(PEM)).map(Arc::from);
+    let secret = TlsSecret { certificate: pem(certificate), key: pem(key), authorities: pem(authorities) };
+    Ok((kind == TLS || kind == OPAQUE && has_item).then_some(secret))
+}
+
+/// An item of a secret. What is no base64 is empty: it is encrypted, or filled in later.
+fn item(root: &YamlNode, name: &str) -> Option<String> {
+    let text = |map: &str| root.at(&[map, name]).map(|node| node.text().unwrap_or_default());
+    if let Some(plain) = text("stringData") {
+        return Some(plain.to_owned());
+    }
+    let encoded: String = text("data")?.split_whitespace().collect();
+    let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    Some(decoded.unwrap_or_default())
 }

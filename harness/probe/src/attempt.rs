@@ -72,10 +72,10 @@ async fn answered(
             let transport = if *tcp { QueryTransport::Tcp } else { QueryTransport::Udp };
             look_up::ask_for(progress, resolver, name, transport).await
         }
-        Action::Http { target, port, method, path, headers, tls } => {
+        Action::Http { target, port, method, path, headers, tls, trusts } => {
             let host = http::host(target, *port, *tls);
             let request = http::request(progress.attempt(), &host, method, path, headers)?;
-            let tls = tls.then(|| tls::TlsClient::of(target, headers)).transpose()?;
+            let tls = tls.then(|| tls::TlsClient::of(target, headers, trusts.as_ref())).transpose()?;
             let address = address(progress, resolver, target).await?;
             http::make(progress, SocketAddr::new(address, *port), request, tls).await
         }

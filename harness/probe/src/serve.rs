@@ -79,7 +79,7 @@ pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<S
     let port = wanted.port;
     let started = match wanted.speaks {
         Speaks::Http => http::start(home, port, arrivals),
-        Speaks::Https => http::start_over_tls(home, port, arrivals),
+        Speaks::Https => http::start_over_tls(home, port, &wanted.certificate, arrivals),
         Speaks::Tcp => tcp::start(home, port, arrivals),
         Speaks::Udp => udp::start(home, port, arrivals),
         Speaks::Dns => dns::start(home, port, &wanted.zone, arrivals),

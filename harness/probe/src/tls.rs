@@ -1,81 +1,67 @@
-//! TLS without trust, because attempts only test whether a server is reached, not its identity.
+//! TLS of servers and clients: with certificates that are made up, or given; of clients that take any, or trust some.
+
+mod authorities;
+mod verifier;
 
 use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, Error, ServerConfig};
+use verdikt_wire::{WireCertificate, WireTrust};
 
-/// A client configuration that accepts every server. Sessions are not resumed, so that connections do not depend on
-/// earlier ones.
+use self::verifier::CertificateVerifier;
+
+/// Whose certificate a client takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientTrust {
+    /// Anybody's: whether a server is reached is what counts.
+    Anyone,
+    /// Those of authorities, for the names that are asked for.
+    Names(WireTrust),
+    /// Those of authorities, for whatever name.
+    Authorities(WireTrust),
+}
+
+/// A client. Each connection goes through a whole handshake: none depends on what another has agreed on.
 ///
-/// Errors: the library supports no version of TLS with these algorithms.
-pub fn client() -> Result<ClientConfig, Error> {
+/// Errors: the library knows no version of TLS with these algorithms, or what is trusted cannot be read.
+pub fn client(trust: ClientTrust) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let verifier = CertificateVerifier::new(Arc::clone(&provider), trust)?;
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     Ok(config)
 }
 
-/// A server configuration with a new key and a self-signed certificate for these names.
+/// A server that shows a certificate: one that is given, or a new one for these names.
 ///
-/// Errors: a name is not valid in a certificate, or the system has no random numbers.
-pub fn server(names: Vec<String>) -> io::Result<ServerConfig> {
-    let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+/// Errors: a name cannot stand in a certificate, what is given cannot be read, or the system has no random numbers.
+pub fn server(names: Vec<String>, shown: &WireCertificate) -> io::Result<ServerConfig> {
+    let (chain, key) = match &shown.pem {
+        Some((chain, key)) => read(chain, key)?,
+        None => authorities::issue(&shown.authority, names).map_err(io::Error::other)?,
+    };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .with_single_cert(chain, key)
         .map_err(io::Error::other)?;
-    // Closing a connection with an unread ticket would reset it.
+    // A ticket that nobody reads before closing would reset the connection.
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
-/// Accepts every server.
-#[derive(Debug)]
-struct AnyServer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+fn read(chain: &str, key: &str) -> io::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(io::Error::other)?;
+    Ok((chain.map_err(io::Error::other)?, key))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Miss, Prediction, RuleRef};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint};
 
 use crate::paint::{Paint, Tone};
@@ -117,19 +117,19 @@ impl Chain {
             Finding::NoRuleAllows { isolated_by, nearest } => {
                 self.sentence(Tone::Deny, &format!("{denied}: {}", no_rule_allows(check, isolated_by)));
                 self.rules(isolated_by);
-                if let Some(miss) = nearest {
-                    self.sentence(Tone::Plain, "the nearest rule that allows something is");
-                    self.rules(std::slice::from_ref(&miss.rule));
-                    self.indented(2 * INDENT, Tone::Plain, &format!("it fails on {}", plain(&miss.on)));
-                }
+                self.nearest(nearest.as_deref());
+            }
+            Finding::NotTrusted { reason, by } => {
+                let reason = plain(reason);
+                self.by_proxy(&format!("fails: {reason}; it meets this certificate by"), by);
             }
             Finding::Redirected { to, by } => {
                 let sentence = "redirected: the proxy sends the client to";
-                self.sentence(
-                    Tone::Deny,
-                    &format!("{sentence} {} whatever the rules say; it was sent there by", plain(to)),
+                let whither = plain(to);
+                self.by_proxy(
+                    &format!("{sentence} {whither} whatever the rules say; it was sent there by"),
+                    by,
                 );
-                self.rules(by);
             }
             Finding::Chance { gap } => {
                 self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
@@ -139,6 +139,20 @@ impl Chain {
                 self.rules(rule.as_slice());
             }
         }
+    }
+
+    /// The rule that came nearest, if there is one.
+    fn nearest(&mut self, miss: Option<&Miss>) {
+        let Some(miss) = miss else { return };
+        self.sentence(Tone::Plain, "the nearest rule that allows something is");
+        self.rules(std::slice::from_ref(&miss.rule));
+        self.indented(2 * INDENT, Tone::Plain, &format!("it fails on {}", plain(&miss.on)));
+    }
+
+    /// What a proxy does by itself, with the rules that send traffic there.
+    fn by_proxy(&mut self, text: &str, rules: &[Arc<RuleRef>]) {
+        self.sentence(Tone::Deny, text);
+        self.rules(rules);
     }
 
     fn sentence(&mut self, tone: Tone, text: &str) {

@@ -167,7 +167,10 @@ fn behind(prediction: &Prediction) -> Vec<LegendEntry<'_>> {
     let wanted = |finding: &Finding| match prediction.answer {
         Answer::Allow => true,
         Answer::Deny(_) | Answer::Audit(_) => {
-            matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. })
+            matches!(
+                finding,
+                Finding::Denied { .. } | Finding::NoRuleAllows { .. } | Finding::NotTrusted { .. }
+            )
         }
         Answer::Redirect => matches!(finding, Finding::Redirected { .. }),
         Answer::Abstain => matches!(finding, Finding::Unknown { .. }),
@@ -182,6 +185,7 @@ fn behind(prediction: &Prediction) -> Vec<LegendEntry<'_>> {
         Finding::Allowed { by } => by.first().map(LegendEntry::AllowedBy),
         Finding::LocalHost => Some(LegendEntry::LocalHost),
         Finding::Denied { by } => by.first().map(LegendEntry::DeniedBy),
+        Finding::NotTrusted { by, .. } => by.first().map(LegendEntry::DeniedBy),
         Finding::Redirected { by, .. } => by.first().map(LegendEntry::RedirectedBy),
         Finding::NoRuleAllows { isolated_by, .. } => Some(LegendEntry::DefaultDeny(check.point, isolated_by)),
         Finding::Unknown { rule, .. } => rule.as_ref().map(LegendEntry::Unknown),

@@ -101,7 +101,7 @@ pub(crate) fn deciding<'a>(
     checks.rev().find_map(|check| match &check.finding {
         Finding::Denied { by } | Finding::Allowed { by } => by.first(),
         finding @ Finding::NoRuleAllows { .. } => of_default_deny(finding),
-        Finding::Redirected { by, .. } => by.first(),
+        Finding::Redirected { by, .. } | Finding::NotTrusted { by, .. } => by.first(),
         Finding::Unknown { rule, .. } => rule.as_ref(),
         Finding::NotIsolated
         | Finding::PassedOn { .. }

@@ -192,7 +192,7 @@ impl Backend for ClusterBackend {
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let known = KnownToOrders { addresses: self.cluster.addresses(), kept: &self.kept };
+        let known = KnownToOrders { addresses: self.cluster.addresses(), kept: &self.kept, trusts: None };
         let told = order(number, source, attempt, self.run_options.timeout, known).and_then(|order| {
             if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no probe")) }
         });

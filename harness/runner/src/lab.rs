@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
 use verdikt_lab::namespace::ProbeWork;
+use verdikt_probes::servers::trust;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
@@ -113,7 +114,9 @@ impl Backend for LabBackend {
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let known = KnownToOrders { addresses: self.lab.addresses(), kept: &self.kept };
+        let trusts = trust(&self.topology, source);
+        let known =
+            KnownToOrders { addresses: self.lab.addresses(), kept: &self.kept, trusts: trusts.as_ref() };
         let told = order(number, source, attempt, self.timeout, known).and_then(|order| {
             if self.lab.tell(source, order) { Ok(()) } else { Err(format!("the lab has no {source}")) }
         });

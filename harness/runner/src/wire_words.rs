@@ -19,6 +19,8 @@ pub(crate) struct KnownToOrders<'a> {
     pub(crate) addresses: &'a Addresses,
     /// The attempts whose connections are kept.
     pub(crate) kept: &'a BTreeSet<Attempt>,
+    /// Whom the source trusts; none where it takes any certificate.
+    pub(crate) trusts: Option<&'a wire::WireTrust>,
 }
 
 /// The order for the probe of a source; the reason if the attempt cannot be made.
@@ -29,7 +31,7 @@ pub(crate) fn order(
     timeout: Duration,
     known: KnownToOrders<'_>,
 ) -> Result<wire::Order, String> {
-    let keep = known.kept.contains(attempt);
+    let (keep, trusts) = (known.kept.contains(attempt), known.trusts);
     let of_family = attempt.family().map(|family| known.addresses.of_family(family));
     let known = of_family.as_ref().unwrap_or(known.addresses);
     let targets = WireTargets { source, family: attempt.family(), known };
@@ -60,6 +62,7 @@ pub(crate) fn order(
                 path: request.path.clone(),
                 headers: request.headers.clone(),
                 tls: request.scheme == Scheme::Https,
+                trusts: trusts.filter(|_| request.scheme == Scheme::Https).cloned(),
             }
         }
         // Neither is ever plain.

@@ -78,8 +78,8 @@ pub(crate) struct TopologyFile {
     pub(crate) settings: LocatedMap<Located<SettingWord>>,
     /// The DNS server of pods; the service `kube-system/kube-dns` if left out.
     pub(crate) dns: Option<DnsFile>,
-    /// Secrets that the cluster has, by `namespace/name`: certificates with which policies end TLS and begin it again. The
-    /// model does not know what becomes of policies that name others.
+    /// Secrets that the cluster has, by `namespace/name`: certificates with which policies end TLS and begin it again. What is in
+    /// them, manifests say; else it is made up. The model does not know what becomes of policies that name others.
     pub(crate) secrets: Vec<Located<String>>,
     /// Which definition of `ClusterNetworkPolicy` the API server has; the experimental one if left out.
     pub(crate) network_policy_api: Option<ApiChannelWord>,
@@ -114,6 +114,12 @@ pub(crate) struct PodFile {
     /// Whether it takes what comes and answers nothing: a client of what policies allow sees a timeout, and the verdict
     /// is `allow` all the same. It is a target only, on any port unless it says what it serves.
     pub(crate) silent: Option<Located<bool>>,
+    /// The secret whose certificate it shows to clients of `https`; if left out, one that everybody trusts. Attempts of `https` alone
+    /// depend on it.
+    pub(crate) certificate: Option<Located<String>>,
+    /// The secrets that it trusts as a client of `https`, beside what servers show themselves; if left out, it takes any certificate
+    /// of a proxy. `[]` trusts none.
+    pub(crate) trusts: Option<Located<Vec<Located<String>>>>,
     /// Whether it is in the network of its node: to policies it is the node then, and its labels mean nothing.
     pub(crate) host_network: bool,
     /// The node of a pod with `hostNetwork`; `host` if left out.
@@ -207,6 +213,12 @@ pub(crate) struct WorldHostFile {
     /// Whether it takes what comes and answers nothing: a client of what policies allow sees a timeout, and the verdict
     /// is `allow` all the same. It is a target only, on any port unless it says what it serves.
     pub(crate) silent: Option<Located<bool>>,
+    /// The secret whose certificate it shows to clients of `https`; if left out, one that everybody trusts. Attempts of `https` alone
+    /// depend on it.
+    pub(crate) certificate: Option<Located<String>>,
+    /// The secrets that it trusts as a client of `https`, beside what servers show themselves; if left out, it takes any certificate
+    /// of a proxy. `[]` trusts none.
+    pub(crate) trusts: Option<Located<Vec<Located<String>>>>,
     /// Whether it runs the Kubernetes API server, as a managed one does.
     pub(crate) api_server: bool,
 }

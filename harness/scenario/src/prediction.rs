@@ -155,6 +155,13 @@ pub enum Finding {
         /// The rules that send the traffic to the proxy.
         by: Arc<[Arc<RuleRef>]>,
     },
+    /// A certificate is not taken, where these rules have the proxy end TLS and begin it again.
+    NotTrusted {
+        /// Who does not take which certificate, and why: completes "fails: …".
+        reason: String,
+        /// The rules.
+        by: Arc<[Arc<RuleRef>]>,
+    },
     /// The engine does not know, for this reason.
     Unknown {
         /// What is not modelled: completes "does not know …".

@@ -7,6 +7,7 @@ mod host_ports;
 mod names;
 mod redirects;
 mod routes;
+mod secrets;
 mod served;
 mod service;
 
@@ -25,7 +26,9 @@ pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
 pub use self::dns::{Dns, Nameserver};
 pub use self::names::Resolved;
 pub use self::redirects::{LocalRedirect, RedirectFrontend};
+
 pub use self::routes::GatewayRoute;
+pub use self::secrets::TlsSecret;
 pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
 use crate::ip_family::IpFamily;
@@ -149,7 +152,11 @@ pub struct Topology {
     /// The DNS server of pods.
     pub dns: Dns,
     /// Secrets with certificates that the cluster has.
-    pub secrets: BTreeSet<NamespacedName>,
+    pub secrets: BTreeMap<NamespacedName, TlsSecret>,
+    /// The secret whose certificate the servers of an endpoint show, where not everybody trusts it.
+    pub certificates: BTreeMap<Endpoint, NamespacedName>,
+    /// The secrets that clients trust beside the authorities of all; whoever is not there takes any certificate.
+    pub trusts: BTreeMap<Endpoint, BTreeSet<NamespacedName>>,
     /// The channel of the network policy API that the API server has.
     pub network_policy_api: ApiChannel,
     /// What the cluster's Cilium is configured to do.

@@ -107,7 +107,9 @@ pub fn contradicts(predicted: Answer, verdict: &Verdict) -> bool {
 /// The policies that decide a prediction, by their short names. Of an allow it is every policy that allows it on
 /// its way; of a denial the one that denies it, or those that isolate the endpoint.
 pub fn deciders(prediction: &Prediction) -> Vec<String> {
-    let denies = |finding: &Finding| matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. });
+    let denies = |finding: &Finding| {
+        matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. } | Finding::NotTrusted { .. })
+    };
     let fails = matches!(prediction.answer, Answer::Deny(_) | Answer::Audit(_));
     let deciding = prediction.checks.iter().filter(|check| !fails || denies(&check.finding));
     let names: BTreeSet<String> =
@@ -119,7 +121,7 @@ fn rules(finding: &Finding) -> &[Arc<RuleRef>] {
     match finding {
         Finding::Allowed { by } | Finding::Denied { by } => by,
         Finding::NoRuleAllows { isolated_by, .. } => isolated_by,
-        Finding::Redirected { by, .. } => by,
+        Finding::Redirected { by, .. } | Finding::NotTrusted { by, .. } => by,
         Finding::Unknown { .. }
         | Finding::Chance { .. }
         | Finding::NotIsolated

@@ -312,6 +312,10 @@ fn client(evidence: &Evidence, flows: &FlowEvidence) -> ClientEvidence {
         Outcome::HttpStatus(403) if *flows == FlowEvidence::Denied(EnforcementPoint::Http) => {
             ClientEvidence::Refused
         }
+        // So answers a proxy that does not take the certificate of the server.
+        Outcome::HttpStatus(503) if *flows == FlowEvidence::Denied(EnforcementPoint::Tls) => {
+            ClientEvidence::Refused
+        }
         Outcome::NameRefused if *flows == FlowEvidence::Denied(EnforcementPoint::Dns) => {
             ClientEvidence::Refused
         }

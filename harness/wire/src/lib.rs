@@ -10,10 +10,16 @@
 //!
 //! Must not know: how either side carries lines, scenario files, or the system that a probe runs on.
 
+mod certificates;
+mod target;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::certificates::{WireCertificate, WireTrust};
+pub use self::target::WireTarget;
 
 /// The version of this format. Both sides refuse another one.
 pub const FORMAT: u32 = 5;
@@ -79,6 +85,9 @@ pub struct Serve {
     /// What a DNS server answers.
     #[serde(default)]
     pub zone: Zone,
+    /// What a server of HTTPS shows.
+    #[serde(default, skip_serializing_if = "WireCertificate::is_usual")]
+    pub certificate: WireCertificate,
 }
 
 /// What a server speaks.
@@ -216,8 +225,8 @@ pub enum Action {
         /// Over TCP instead of UDP.
         tcp: bool,
     },
-    /// Send a request and read the whole answer. Over TLS any certificate is accepted: what is tried is whether the
-    /// server can be reached, not who it is.
+    /// Send a request and read the whole answer. Over TLS any certificate is accepted unless it is said whom the
+    /// client trusts: what is tried is whether the server can be reached, not who it is.
     Http {
         /// The target.
         target: WireTarget,
@@ -233,24 +242,9 @@ pub enum Action {
         /// address is not. <https://www.rfc-editor.org/rfc/rfc6066#section-3>
         #[serde(default)]
         tls: bool,
-    },
-}
-
-/// The target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WireTarget {
-    /// An address.
-    Address(IpAddr),
-    /// A name, to be resolved first; with a final dot as it is, else by the resolver's rules. No look-up is made for
-    /// one of its `hosts`. Of several addresses the first is taken that there is a route to.
-    Name(String),
-    /// The same, over one family of addresses alone.
-    NameOverFamily {
-        /// The name.
-        name: String,
-        /// Whether over IPv6, and not over IPv4.
-        v6: bool,
+        /// Whom the client trusts; if left out, it takes any certificate.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trusts: Option<WireTrust>,
     },
 }
 

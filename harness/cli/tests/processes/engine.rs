@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use verdikt_kind::cluster::world::{HostProgram, world};
 use verdikt_kind::profile::profile;
-use verdikt_wire::{Action, Order, Report, Serve, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{
+    Action, Order, Report, Serve, Speaks, WireAttempt, WireCertificate, WireOutcome, WireTarget, Zone,
+};
 
 use crate::project::Project;
 
@@ -99,7 +101,13 @@ impl Talk {
 
     fn serve(&mut self) {
         let zone = Zone::default();
-        self.tell(&Order::Serve(Serve { server: 1, speaks: Speaks::Tcp, port: PORT, zone }));
+        self.tell(&Order::Serve(Serve {
+            server: 1,
+            speaks: Speaks::Tcp,
+            port: PORT,
+            zone,
+            certificate: WireCertificate::default(),
+        }));
         assert_eq!(self.hear(), Report::Serving { server: 1, port: PORT });
     }
 

@@ -20,6 +20,7 @@ mod foreign_clients;
 mod growth;
 mod init;
 mod install;
+mod interception;
 mod kind_settings;
 mod lab;
 mod lab_of_manifests;

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::sync::Mutex;
 use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::{DNS_PORT, Endpoint};
-use verdikt_wire::{Resolver, Serve, Speaks, Zone};
+use verdikt_wire::{Resolver, Serve, Speaks, WireCertificate, Zone};
 
 use super::ClusterError;
 use super::configure::PROBE_DEADLINE;
@@ -63,7 +63,13 @@ impl AnsweringProbe {
         }
         let names = self.zones.values().flat_map(|zone| zone.names.clone()).collect();
         let zone = Zone { names };
-        let serve = Serve { server: 0, speaks: Speaks::Dns, port: DNS_PORT, zone };
+        let serve = Serve {
+            server: 0,
+            speaks: Speaks::Dns,
+            port: DNS_PORT,
+            zone,
+            certificate: WireCertificate::default(),
+        };
         let wanted = |_: &Endpoint| (vec![serve.clone()], Resolver::default());
         Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
     }

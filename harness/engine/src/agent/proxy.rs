@@ -1,6 +1,7 @@
 //! What a list of ports asks of a proxy: HTTP rules, DNS rules, TLS server names.
 
 use verdikt_scenario::document::YamlNode;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::Protocol;
 
 use super::{ParseContext, list, refusal, refusal_of, text};
@@ -8,7 +9,7 @@ use crate::behaviour::LONGEST_NAME;
 use crate::dns::NamePattern;
 use crate::http::{HeaderRule, HttpRule, Pattern, PatternError};
 use crate::refusal::{Refusal, RefusalKind};
-use crate::rule::{Direction, PortMatcher, Proxy, Unmodelled};
+use crate::rule::{Direction, PortMatcher, Proxy, TlsSecrets, Unmodelled};
 
 /// Reads what follows `ports` in an element of `toPorts`; none for plain ports.
 pub(super) fn proxy(
@@ -69,18 +70,21 @@ pub(super) fn proxy(
 
 /// HTTP rules at a port where the proxy ends TLS, with secrets that the cluster has.
 fn in_tls(node: &YamlNode, rules: Vec<HttpRule>, context: &ParseContext<'_>) -> Result<Proxy, Refusal> {
-    let mut are_known = node.get("terminatingTLS").is_some();
-    for tls in ["terminatingTLS", "originatingTLS"].iter().filter_map(|key| node.get(key)) {
-        let secret = tls.get("secret");
+    let secret = |key: &str| -> Result<Option<NamespacedName>, Refusal> {
+        let secret = node.get(key).and_then(|tls| tls.get("secret"));
         let of_secret = |key: &str| secret.map_or(Ok(None), |secret| text(secret, key));
         let (namespace, name) = (of_secret("namespace")?.unwrap_or("default"), of_secret("name")?);
-        are_known &= name.is_some_and(|name| context.surroundings.has_secret(namespace, name));
-    }
-    let begins_again = node.get("originatingTLS").is_some();
-    Ok(if are_known {
-        Proxy::HttpInTls { rules, begins_again }
-    } else {
-        Proxy::Unmodelled(Unmodelled::UnknownSecret)
+        Ok(name.and_then(|name| context.surroundings.secret(namespace, name)))
+    };
+    let (certificate, authorities) = (secret("terminatingTLS")?, secret("originatingTLS")?);
+    let is_known = authorities.is_some() || node.get("originatingTLS").is_none();
+    let secrets = certificate.filter(|_| is_known).map(|certificate| TlsSecrets { certificate, authorities });
+    Ok(match secrets {
+        None => Proxy::Unmodelled(Unmodelled::UnknownSecret),
+        Some(secrets) if !context.surroundings.are_complete(&secrets) => {
+            Proxy::Unmodelled(Unmodelled::IncompleteSecret)
+        }
+        Some(secrets) => Proxy::HttpInTls { rules, secrets },
     })
 }
 

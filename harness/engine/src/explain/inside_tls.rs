@@ -6,7 +6,7 @@ use verdikt_scenario::attempt::Scheme;
 
 use crate::decide::{Decision, Match};
 use crate::model::PolicyModel;
-use crate::rule::Proxy;
+use crate::rule::{Proxy, TlsSecrets};
 
 /// What is not known of a request that the proxy sends on without TLS.
 pub(super) const IN_PLAIN: &str = "what the server makes of a request that the proxy sends on in plain; begin TLS again with `originatingTLS`";
@@ -29,29 +29,17 @@ pub(super) fn gap(proxy: Option<&Proxy>, scheme: Scheme) -> Option<&'static str>
 
 /// Whether a proxy ends TLS, and does not begin it again.
 pub(super) fn goes_on_in_plain(proxy: Option<&Proxy>) -> bool {
-    matches!(proxy, Some(Proxy::HttpInTls { begins_again: false, .. }))
-}
-
-/// What a proxy does with the TLS of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsInterception {
-    /// It does not end it.
-    LeavesIt,
-    /// It ends it, and goes on in plain.
-    Ends,
-    /// It ends it, and begins it again to the server.
-    BeginsAgain,
+    matches!(proxy, Some(Proxy::HttpInTls { secrets, .. }) if secrets.authorities.is_none())
 }
 
 impl PolicyModel<'_> {
-    /// What the proxies of a decision do with TLS. One rule that begins it again is enough.
-    pub(crate) fn interception(decision: &Decision<'_>) -> TlsInterception {
+    /// With what the proxies of a decision end TLS, if they do. One rule that begins it again is enough.
+    pub(crate) fn interception(decision: &Decision<'_>) -> Option<TlsSecrets> {
         let proxies = decision.allowed.iter().filter_map(Match::proxy);
-        let of_each = proxies.map(|proxy| match proxy {
-            Proxy::HttpInTls { begins_again: true, .. } => TlsInterception::BeginsAgain,
-            Proxy::HttpInTls { begins_again: false, .. } => TlsInterception::Ends,
-            _ => TlsInterception::LeavesIt,
+        let secrets = proxies.filter_map(|proxy| match proxy {
+            Proxy::HttpInTls { secrets, .. } => Some(secrets),
+            _ => None,
         });
-        of_each.max().unwrap_or(TlsInterception::LeavesIt)
+        secrets.max_by_key(|secrets| secrets.authorities.is_some()).cloned()
     }
 }

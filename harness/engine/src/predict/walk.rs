@@ -1,5 +1,6 @@
 //! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
 
+mod certificates;
 mod enforce;
 mod gateway;
 mod host_port;
@@ -16,6 +17,7 @@ use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
 
+use self::certificates::PendingTls;
 use self::service::ServiceRoute;
 use crate::decide::Traffic;
 use crate::identity::Identity;
@@ -65,6 +67,8 @@ pub(super) struct AttemptWalk<'m> {
     relay: Option<Endpoint>,
     /// Whether a local redirect policy leads to the destination.
     is_redirected: bool,
+    /// The proxy that begins TLS again, until it has seen the certificate of the server.
+    pending_tls: Option<PendingTls>,
     trace: Trace,
 }
 
@@ -85,7 +89,8 @@ impl<'m> AttemptWalk<'m> {
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
         let (family, icmp_type, relay) = (None, None, None);
         let (is_kept, is_redirected, trace) = (false, false, Trace::default());
-        Self { model, source, family, icmp_type, is_kept, relay, is_redirected, trace }
+        let pending_tls = None;
+        Self { model, source, family, icmp_type, is_kept, relay, is_redirected, pending_tls, trace }
     }
 
     /// The same over one family of addresses alone.
@@ -284,19 +289,32 @@ impl<'m> AttemptWalk<'m> {
             through_dns_proxy = self.enforce(&side, text, question);
         }
         if !self.has_ended() && to.is_managed {
-            let relay = self.relay.as_ref().and_then(|relay| model.subjects.get_key_value(relay));
-            let what = traffic_text(traffic);
-            let (text, client) = match relay {
-                Some((relay, subject)) => {
-                    (format!("from {relay}, for {source}, {what}"), Cow::Owned(model.seen_of(subject)))
-                }
-                None => (format!("from {source}, {what}"), self.identity_of(source, from)),
-            };
-            let direction = Direction::Ingress;
-            let side = WalkSide { direction, endpoint: destination, subject: to, peer: &client, traffic };
-            self.enforce(&side, text, question);
+            self.enter((destination, to), from, traffic, question);
         }
+        self.meet_server(destination);
         through_dns_proxy
+    }
+
+    /// Meets the ingress policy of a destination, with its proxies.
+    fn enter(
+        &mut self,
+        (destination, to): (&Endpoint, &'m SubjectState),
+        from: &'m SubjectState,
+        traffic: Traffic,
+        question: ProxyQuestion<'_>,
+    ) {
+        let (model, source) = (self.model, self.source);
+        let relay = self.relay.as_ref().and_then(|relay| model.subjects.get_key_value(relay));
+        let what = traffic_text(traffic);
+        let (text, client) = match relay {
+            Some((relay, subject)) => {
+                (format!("from {relay}, for {source}, {what}"), Cow::Owned(model.seen_of(subject)))
+            }
+            None => (format!("from {source}, {what}"), self.identity_of(source, from)),
+        };
+        let direction = Direction::Ingress;
+        let side = WalkSide { direction, endpoint: destination, subject: to, peer: &client, traffic };
+        self.enforce(&side, text, question);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, RequestHead, TlsInterception};
+use verdikt_engine::ruling::{Hello, RequestHead};
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::flow::{Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest};
 use verdikt_scenario::prediction::Finding;
@@ -32,11 +32,16 @@ impl PolicyVersion {
             Some(ProxyRequest::Dns { name, .. }) => self.query(subject, direction, peer, traffic, name),
             Some(ProxyRequest::Http { method, path, host, .. }) => {
                 let request = RequestHead { method, path, authority: Some(host), headers: &[] };
-                let scheme = match self.tls_interception(subject, direction, peer, traffic) {
-                    TlsInterception::LeavesIt => Scheme::Http,
-                    TlsInterception::Ends | TlsInterception::BeginsAgain => Scheme::Https,
-                };
+                let is_in_tls = self.tls_interception(subject, direction, peer, traffic).is_some();
+                let scheme = if is_in_tls { Scheme::Https } else { Scheme::Http };
                 self.request(subject, direction, peer, traffic, &request, scheme)
+            }
+            // A proxy that ends TLS tells of nothing else in it.
+            Some(ProxyRequest::Tls { .. })
+                if self.tls_interception(subject, direction, peer, traffic).is_some() =>
+            {
+                let reason = "the proxy does not take the certificate of the server".to_owned();
+                Finding::NotTrusted { reason, by: Vec::new().into() }
             }
             Some(ProxyRequest::Tls { server_name }) => {
                 self.hello(subject, direction, peer, traffic, Hello::Tls(server_name.as_deref()))
@@ -45,7 +50,10 @@ impl PolicyVersion {
         // Another policy may have come into force since.
         let stops = matches!(
             finding,
-            Finding::Denied { .. } | Finding::NoRuleAllows { .. } | Finding::Unknown { .. }
+            Finding::Denied { .. }
+                | Finding::NoRuleAllows { .. }
+                | Finding::NotTrusted { .. }
+                | Finding::Unknown { .. }
         );
         stops.then_some(finding)
     }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
@@ -24,11 +25,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio_rustls::rustls::pki_types::ServerName;
 use tracing::debug;
-use verdikt_engine::ruling::{RequestHead, TlsInterception, normalize};
+use verdikt_engine::ruling::{RequestHead, normalize};
 use verdikt_scenario::attempt::Scheme;
 
+use super::interception::NextServer;
 use super::judge::{Judge, ProxyDecision};
 use super::{interception, tls, upstream};
 use crate::redirect::Redirect;
@@ -42,8 +43,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PARTING: Duration = Duration::from_secs(2);
 
 type Body = BoxBody<Bytes, hyper::Error>;
-/// Tells what is spoken with the server: TLS with a server of this name, or plain HTTP.
-type Spoken = oneshot::Receiver<Option<ServerName<'static>>>;
+/// Tells what is spoken with the server: TLS, or plain HTTP.
+type Spoken = oneshot::Receiver<Option<NextServer>>;
 
 /// The connection to the server: begun with the client's, so that the server's policy meets it at once; behind the
 /// gateway with the first request, which says to whom.
@@ -54,6 +55,8 @@ struct UpstreamConnection {
     pending: Mutex<Option<watch::Sender<bool>>>,
     /// The task that makes and carries it.
     connecting: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the handshake with the server has failed: nobody has told of that yet.
+    is_mistrusted: AtomicBool,
 }
 
 impl UpstreamConnection {
@@ -77,18 +80,18 @@ impl UpstreamConnection {
 pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
     let (told, connected) = watch::channel(false);
     let (pending, connecting) = (Mutex::new(Some(told)), Mutex::new(None));
-    let server = Arc::new(UpstreamConnection { sender: Mutex::new(None), connected, pending, connecting });
+    let (sender, is_mistrusted) = (Mutex::new(None), AtomicBool::new(false));
+    let server = Arc::new(UpstreamConnection { sender, connected, pending, connecting, is_mistrusted });
     let (speak, spoken) = oneshot::channel();
     if judge.admits(&redirect) && !judge.is_gateway(&redirect) {
         server.begin(&redirect, redirect.server, spoken).await;
     }
     if let Ok(true) = tokio::time::timeout(HEAD, tls::begins(&client)).await {
-        let interception = judge.tls_interception(&redirect);
-        if interception == TlsInterception::LeavesIt {
+        let Some(interception) = judge.tls_interception(&redirect) else {
             server.end().await;
             return tls::refuse(client, &redirect, &judge).await;
-        }
-        let client = match interception::end(client).await {
+        };
+        let client = match interception::end(client, &interception.shown).await {
             Ok(client) => client,
             Err(error) => {
                 debug!(%error, "a client does not go on with TLS that the HTTP proxy ends");
@@ -97,7 +100,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
         };
         let name = interception::server_name(&client, &redirect);
         // An error says that there is no connection to the server.
-        let _ = speak.send(Some(name).filter(|_| interception == TlsInterception::BeginsAgain));
+        let _ = speak.send(interception.trusts.map(|trusts| NextServer { name, trusts }));
         requests(client, Scheme::Https, &redirect, &judge, &server).await;
     } else {
         // The same.
@@ -156,9 +159,12 @@ async fn connect(
     let Ok(spoken) = spoken.await else { return };
     match spoken {
         None => carry(stream, to, server, told).await,
-        Some(name) => match tokio::time::timeout(CONNECT, interception::begin(stream, name)).await {
+        Some(next) => match tokio::time::timeout(CONNECT, interception::begin(stream, next)).await {
             Ok(Ok(stream)) => carry(stream, to, server, told).await,
-            Ok(Err(error)) => debug!(%error, %to, "the HTTP proxy cannot begin TLS with a server"),
+            Ok(Err(error)) => {
+                debug!(%error, %to, "the HTTP proxy cannot begin TLS with a server");
+                server.is_mistrusted.store(true, Ordering::Release);
+            }
             Err(_) => debug!(%to, "a server does not go on with the TLS of the HTTP proxy in time"),
         },
     }
@@ -210,8 +216,12 @@ async fn serve(
                 server.begin(redirect, to, spoken).await;
             }
             // There is no other connection to the server than this one.
+            let answered = forward(request, server).await;
+            if answered.is_none() && server.is_mistrusted.swap(false, Ordering::AcqRel) {
+                judge.server_is_mistrusted(redirect);
+            }
             let unreached = || last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n");
-            forward(request, server).await.unwrap_or_else(unreached)
+            answered.unwrap_or_else(unreached)
         }
         ProxyDecision::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
         ProxyDecision::Redirected(to) => moved(&to),

@@ -1,7 +1,7 @@
-//! TLS that the HTTP proxy ends with a certificate of its own, and begins again to the server.
+//! TLS that the HTTP proxy ends with the certificate of a secret, and begins again to the server by the authorities of another
+//! one.
 //!
-//! The certificate is for the name that the client asks for, and nobody has signed it: clients that trust the certificates of
-//! the cluster's secrets have to take any. So does the proxy with servers.
+//! Of a secret that holds nothing the certificate is made up, for the name that the client asks for.
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
 use std::io;
@@ -12,7 +12,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
-use verdikt_probe::tls;
+use verdikt_probe::tls::{self, ClientTrust};
+use verdikt_wire::{WireCertificate, WireTrust};
 
 use crate::redirect::Redirect;
 
@@ -21,12 +22,24 @@ const BEGIN: Duration = Duration::from_secs(15);
 /// The name in the certificate where the client asks for none.
 const NO_NAME: &str = "localhost";
 
+/// A server that the proxy begins TLS with.
+#[derive(Clone, Debug)]
+pub(super) struct NextServer {
+    /// The name that it is asked for by.
+    pub(super) name: ServerName<'static>,
+    /// By what it is judged, whatever its name.
+    pub(super) trusts: WireTrust,
+}
+
 /// Goes through the handshake with a client, as the server that it asks for.
-pub(super) async fn end(client: TcpStream) -> io::Result<server::TlsStream<TcpStream>> {
+pub(super) async fn end(
+    client: TcpStream,
+    shown: &WireCertificate,
+) -> io::Result<server::TlsStream<TcpStream>> {
     let ending = async {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), client).await?;
         let name = begun.client_hello().server_name().unwrap_or(NO_NAME).to_owned();
-        begun.into_stream(Arc::new(tls::server(vec![name])?)).await
+        begun.into_stream(Arc::new(tls::server(vec![name], shown)?)).await
     };
     tokio::time::timeout(BEGIN, ending).await?
 }
@@ -38,11 +51,8 @@ pub(super) fn server_name(client: &server::TlsStream<TcpStream>, redirect: &Redi
     name.unwrap_or_else(|| ServerName::from(redirect.server.ip()))
 }
 
-/// Goes through the handshake with a server, whoever it says it is.
-pub(super) async fn begin(
-    server: TcpStream,
-    name: ServerName<'static>,
-) -> io::Result<client::TlsStream<TcpStream>> {
-    let config = tls::client().map_err(io::Error::other)?;
-    TlsConnector::from(Arc::new(config)).connect(name, server).await
+/// Goes through the handshake with a server.
+pub(super) async fn begin(server: TcpStream, next: NextServer) -> io::Result<client::TlsStream<TcpStream>> {
+    let config = tls::client(ClientTrust::Authorities(next.trusts)).map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(config)).connect(next.name, server).await
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, NO_QUERY, RequestHead, RequestTarget, TlsInterception, read_request};
+use verdikt_engine::ruling::{Hello, NO_QUERY, RequestHead, RequestTarget, read_request};
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
@@ -16,6 +16,7 @@ use verdikt_scenario::prediction::Finding;
 
 use crate::current::CurrentPolicy;
 use crate::losses::{LossCause, Losses};
+use crate::policy::Interception;
 use crate::redirect::{Redirect, Redirects};
 
 /// What a proxy does with a query or request.
@@ -82,7 +83,7 @@ impl Judge {
     }
 
     /// What becomes of the TLS that a client begins.
-    pub(super) fn tls_interception(&self, redirect: &Redirect) -> TlsInterception {
+    pub(super) fn tls_interception(&self, redirect: &Redirect) -> Option<Interception> {
         let policy = self.policy.get();
         policy.tls_interception(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect))
     }
@@ -149,6 +150,12 @@ impl Judge {
         self.tell(redirect, &finding, ProxyRequest::Tls { server_name })
     }
 
+    /// Tells that a proxy does not take the certificate of a server.
+    pub(super) fn server_is_mistrusted(&self, redirect: &Redirect) {
+        let finding = Finding::NotTrusted { reason: String::new(), by: Vec::new().into() };
+        self.tell(redirect, &finding, ProxyRequest::Tls { server_name: None });
+    }
+
     /// Takes note that a name leads to addresses. When this returns, every later packet is judged so.
     pub(super) fn learn(&self, name: &str, addresses: &[IpAddr], ttl: u32) {
         let until = self.begin.elapsed().saturating_add(Duration::from_secs(ttl.into()));
@@ -163,6 +170,9 @@ impl Judge {
                 Some(DropReason::RefusedByProxy),
                 &isolated_by[..],
             ),
+            Finding::NotTrusted { by, .. } => {
+                (ProxyDecision::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), &by[..])
+            }
             Finding::Denied { by } => (
                 ProxyDecision::Refused,
                 FlowVerdict::Dropped,

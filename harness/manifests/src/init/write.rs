@@ -213,7 +213,7 @@ fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
     }
     dns(out, &topology.dns);
     if !topology.secrets.is_empty() {
-        line(out, 2, &format!("secrets: {}", list(topology.secrets.iter().map(ToString::to_string), 2)));
+        line(out, 2, &format!("secrets: {}", list(topology.secrets.keys().map(ToString::to_string), 2)));
     }
     if !topology.routes.is_empty() {
         line(out, 2, "routes:");

@@ -91,7 +91,7 @@ fn told(situation: &Situation, folder: &Path) -> String {
         let spared = if redirect.spares_backends { ", but for themselves" } else { "" };
         writeln!(out, "{name} leads {} of {from}{spared}", led(&redirect.ports)).unwrap();
     }
-    for secret in &situation.topology.secrets {
+    for secret in situation.topology.secrets.keys() {
         writeln!(out, "secret {secret}").unwrap();
     }
     for endpoint in &situation.topology.cilium {

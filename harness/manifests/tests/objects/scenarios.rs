@@ -159,7 +159,7 @@ fn folders_without_what_is_wanted() {
     let missing = loads(&text, &[]);
     let broken = loads(&text, &[("deploy/all.yaml", "a: [\n")]);
     assert_snapshot!([none, missing, broken].join("\n\n"), @"
-    s.yaml:4:15: `deploy/` has no workload, service or namespace => manifests are in files that end in .yaml, .yml or .json
+    s.yaml:4:15: `deploy/` has no workload, service, namespace or certificate => manifests are in files that end in .yaml, .yml or .json
 
     s.yaml:4:15: there is no file or folder `deploy`
 

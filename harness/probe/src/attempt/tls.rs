@@ -1,4 +1,5 @@
-//! TLS client that does not verify the server: it only tests whether a server is reached.
+//! TLS of a client that wants to know whether it reaches a server, and whether that is the one it names only where it is told whom
+//! to trust.
 
 use std::io;
 use std::sync::Arc;
@@ -9,32 +10,39 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::Error;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::tls::ClientTrust;
 use crate::{failure, tls};
-use verdikt_wire::{WireOutcome, WireTarget};
+use verdikt_wire::{WireOutcome, WireTarget, WireTrust};
 
-/// The client of a TLS connection.
+/// The client's side of a connection to be.
 pub(crate) struct TlsClient {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl TlsClient {
-    /// Creates a client that sends the server name of the `Host` header or the target, unless that is an address.
+    /// A client that tells the server the name it is asked for by, and no address: that of the header `Host`, or of the
+    /// target.
     ///
-    /// Errors: [`WireOutcome::NotAttempted`] if the name is not a valid server name.
-    pub(crate) fn of(target: &WireTarget, headers: &[(String, String)]) -> Result<Self, WireOutcome> {
+    /// Errors: [`WireOutcome::NotAttempted`], where a name cannot be told.
+    pub(crate) fn of(
+        target: &WireTarget,
+        headers: &[(String, String)],
+        trusts: Option<&WireTrust>,
+    ) -> Result<Self, WireOutcome> {
         let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         let name = match (host, target) {
             (Some((_, host)), _) => named(host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name))?,
             (None, WireTarget::Address(address)) => ServerName::from(*address),
             (None, WireTarget::Name(name) | WireTarget::NameOverFamily { name, .. }) => named(name)?,
         };
-        let config =
-            tls::client().map_err(|error| WireOutcome::NotAttempted(format!("cannot use TLS: {error}")))?;
+        let trust = trusts.map_or(ClientTrust::Anyone, |trusts| ClientTrust::Names(trusts.clone()));
+        let config = tls::client(trust)
+            .map_err(|error| WireOutcome::NotAttempted(format!("no TLS can be spoken: {error}")))?;
         Ok(Self { connector: Arc::new(config).into(), name })
     }
 
-    /// Performs the handshake.
+    /// Goes through the handshake.
     pub(crate) async fn begin(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, WireOutcome> {
         self.connector.connect(self.name, stream).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
@@ -45,13 +53,13 @@ impl TlsClient {
     }
 }
 
-/// Parses a server name or address.
+/// A name, or address, that TLS can tell.
 fn named(name: &str) -> Result<ServerName<'static>, WireOutcome> {
     ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
         .map_err(|_| WireOutcome::NotAttempted(format!("{name:?} cannot be the server name of TLS")))
 }
 
-/// The outcome of a failed TLS connection.
+/// What a client has seen where TLS, or the connection beneath it, came to an end.
 pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     match reason(error) {
         None => failure::outcome(error),
@@ -62,7 +70,7 @@ pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// The TLS error in an I/O error; none if the connection itself failed.
+/// The reason of TLS for an error of its stream; none where the connection has one.
 pub(crate) fn reason(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Arrivals, Server, StartedServer, connections, tls};
 use crate::socket::{self, Home};
-use verdikt_wire::{ATTEMPT_HEADER, StageTransport};
+use verdikt_wire::{ATTEMPT_HEADER, StageTransport, WireCertificate};
 
 /// Starts a server that reports each connection when it is accepted, and each request when its head has arrived.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
@@ -30,8 +30,13 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer 
 }
 
 /// The same over TLS.
-pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
-    let acceptor = tls::acceptor()?;
+pub(super) fn start_over_tls(
+    home: Home,
+    port: u16,
+    shown: &WireCertificate,
+    arrivals: Arrivals,
+) -> StartedServer {
+    let acceptor = tls::acceptor(shown)?;
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();

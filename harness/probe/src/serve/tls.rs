@@ -1,16 +1,17 @@
-//! TLS of the servers, with a self-signed certificate.
+//! TLS of a server.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
+use verdikt_wire::WireCertificate;
 
 use crate::tls;
 
-/// The names in the certificate.
+/// The names in a certificate that is made up: the machine's own, and any.
 const NAMES: [&str; 2] = ["localhost", "*"];
 
-/// Creates an acceptor with a new key.
-pub(super) fn acceptor() -> io::Result<TlsAcceptor> {
-    Ok(Arc::new(tls::server(NAMES.map(str::to_owned).to_vec())?).into())
+/// Accepts with a certificate.
+pub(super) fn acceptor(shown: &WireCertificate) -> io::Result<TlsAcceptor> {
+    Ok(Arc::new(tls::server(NAMES.map(str::to_owned).to_vec(), shown)?).into())
 }

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use verdikt_wire::{
-    Action, Arrived, Order, Report, Serve, Speaks, StageTransport, WireOutcome, WireStage, WireTarget, Zone,
+    Action, Arrived, Order, Report, Serve, Speaks, StageTransport, WireCertificate, WireOutcome, WireStage,
+    WireTarget, Zone,
 };
 
 use crate::process::{LONG, LOOPBACK, Probe, get, get_over_tls, sctp, tcp, udp};
@@ -96,7 +97,13 @@ fn pings_are_answered() {
 #[test]
 fn sctp_is_acknowledged() {
     let mut probe = Probe::start();
-    probe.order(&Order::Serve(Serve { server: 1, speaks: Speaks::Sctp, port: 0, zone: Zone::default() }));
+    probe.order(&Order::Serve(Serve {
+        server: 1,
+        speaks: Speaks::Sctp,
+        port: 0,
+        zone: Zone::default(),
+        certificate: WireCertificate::default(),
+    }));
     let port = match probe.next() {
         Report::Serving { port, .. } => port,
         Report::NotServing { reason, .. } => return assert!(reason.contains("CAP_NET_RAW"), "{reason}"),

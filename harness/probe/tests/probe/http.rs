@@ -133,6 +133,7 @@ fn a_request_says_what_it_is_told_to() {
             path: "/a%20b?c=d".to_owned(),
             headers,
             tls: false,
+            trusts: None,
         };
         assert_eq!(*probe.attempt(action, LONG).outcome(), WireOutcome::HttpStatus(204));
         served.join().unwrap().replace(&port.to_string(), "PORT").replace("\r\n", "\n")
@@ -163,6 +164,7 @@ fn what_cannot_stand_in_a_request_is_not_attempted() {
             path: path.to_owned(),
             headers: vec![(header.0.to_owned(), header.1.to_owned())],
             tls: false,
+            trusts: None,
         };
         let attempted = probe.attempt(action, LONG);
         assert_eq!(*attempted.outcome(), WireOutcome::NotAttempted(wanted.to_owned()));

@@ -131,6 +131,7 @@ fn without_sockets_nothing_is_attempted_and_nothing_breaks() {
         speaks: Speaks::Tcp,
         port: 0,
         zone: Zone::default(),
+        certificate: verdikt_wire::WireCertificate::default(),
     }));
     let Report::NotServing { reason, .. } = probe.next() else { panic!("served") };
     assert_eq!(reason, format!("cannot listen on port 0: {limit}"));

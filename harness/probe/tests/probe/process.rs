@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use verdikt_wire::{
-    Action, Arrived, Bound, FORMAT, Order, Report, Resolver, Serve, Speaks, WireAttempt, WireOutcome,
-    WireTarget, Zone,
+    Action, Arrived, Bound, FORMAT, Order, Report, Resolver, Serve, Speaks, WireAttempt, WireCertificate,
+    WireOutcome, WireTarget, Zone,
 };
 
 /// How long anything may take that ought to happen at once.
@@ -135,7 +135,13 @@ impl Probe {
     pub(crate) fn serve(&mut self, speaks: Speaks, zone: Zone) -> (u64, u16) {
         self.last += 1;
         let server = self.last;
-        self.order(&Order::Serve(Serve { server, speaks, port: 0, zone }));
+        self.order(&Order::Serve(Serve {
+            server,
+            speaks,
+            port: 0,
+            zone,
+            certificate: WireCertificate::default(),
+        }));
         match self.next_but_arrivals() {
             Report::Serving { server: said, port } if said == server => (server, port),
             report => panic!("{speaks:?} is not served: {report:?}"),
@@ -311,7 +317,7 @@ pub(crate) fn get_over_tls(target: WireTarget, port: u16, path: &str) -> Action 
 
 fn request(target: WireTarget, port: u16, path: &str, tls: bool) -> Action {
     let (method, path) = ("GET".to_owned(), path.to_owned());
-    Action::Http { target, port, method, path, headers: Vec::new(), tls }
+    Action::Http { target, port, method, path, headers: Vec::new(), tls, trusts: None }
 }
 
 pub(crate) fn dns(name: &str) -> Action {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use rstest::rstest;
-use verdikt_wire::{Arrived, Order, Records, Report, Serve, Speaks, StageTransport, Zone};
+use verdikt_wire::{Arrived, Order, Records, Report, Serve, Speaks, StageTransport, WireCertificate, Zone};
 
 use crate::process::{LOOPBACK, Probe};
 
@@ -213,7 +213,7 @@ fn dns_answers_for_other_names_without_closing() {
 }
 
 fn start_on(probe: &mut Probe, server: u64, speaks: Speaks, port: u16, zone: Zone) -> Report {
-    probe.order(&Order::Serve(Serve { server, speaks, port, zone }));
+    probe.order(&Order::Serve(Serve { server, speaks, port, zone, certificate: WireCertificate::default() }));
     probe.next_but_arrivals()
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
 use rstest::rstest;
-use verdikt_wire::{Order, Report, Serve, Speaks, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Order, Report, Serve, Speaks, WireCertificate, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, PROGRAM, Probe, get, tcp, udp};
 
@@ -24,7 +24,13 @@ fn at(address: IpAddr) -> Probe {
 fn each_has_every_port_for_itself(#[case] speaks: Speaks, #[case] first: u8) {
     let (mut one, mut two) = (at(loopback(first)), at(loopback(first + 1)));
     let (_, port) = one.serve(speaks, Zone::default());
-    two.order(&Order::Serve(Serve { server: u64::from(port), speaks, port, zone: Zone::default() }));
+    two.order(&Order::Serve(Serve {
+        server: u64::from(port),
+        speaks,
+        port,
+        zone: Zone::default(),
+        certificate: WireCertificate::default(),
+    }));
     assert_eq!(two.next_but_arrivals(), Report::Serving { server: u64::from(port), port });
     let to = |last| SocketAddr::new(loopback(last), port);
     let action = |socket| match speaks {

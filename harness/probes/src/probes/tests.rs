@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
-use verdikt_wire::{Action, Records, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Action, Records, Speaks, WireAttempt, WireCertificate, WireOutcome, WireTarget, Zone};
 
 use super::*;
 
@@ -22,7 +22,13 @@ fn one() -> Probes {
 }
 
 fn serve(port: u16) -> Serve {
-    Serve { server: 0, speaks: Speaks::Tcp, port, zone: Zone::default() }
+    Serve {
+        server: 0,
+        speaks: Speaks::Tcp,
+        port,
+        zone: Zone::default(),
+        certificate: WireCertificate::default(),
+    }
 }
 
 /// A port that nobody has just now.

@@ -66,6 +66,7 @@ fn kind(finding: &Finding) -> (&'static str, &[Arc<RuleRef>]) {
         Finding::Allowed { by } => ("allowed", by),
         Finding::Denied { by } => ("denied", by),
         Finding::Redirected { by, .. } => ("redirected", by),
+        Finding::NotTrusted { by, .. } => ("not trusted", by),
         Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),
         Finding::Chance { .. } => ("chance", &[]),
         Finding::Unknown { rule, .. } => ("unknown", rule.as_slice()),

@@ -155,9 +155,9 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
             "scenario: everything {seed} {number}\nabout: A topology of every kind, and policies drawn at random.\n{versions}topology:\n\
              \x20 settings: {{{settings}}}\n  namespaces: {{a: {{labels: {{team: a}}}}, b: {{labels: {{team: b}}}}}}\n  pods:\n\
              \x20   a/web: {{labels: {{app: web, tier: front}}, serves: [http 8080 as web, udp 80], hostPorts: {{8088: web, 88/udp: 80}}}}\n\
-             \x20   a/db: {{labels: {{app: db, tier: data}}, serves: [tcp 5432, tcp 9000-9002]}}\n\
+             \x20   a/db: {{labels: {{app: db, tier: data}}, serves: [tcp 5432, tcp 9000-9002], trusts: []}}\n\
              \x20   b/web: {{labels: {{app: web, tier: front}}, serves: [http 8080 as web, https 443]}}\n\
-             \x20   b/job: {{labels: {{app: job}}, only: source}}\n\
+             \x20   b/job: {{labels: {{app: job}}, trusts: [a/tls], only: source}}\n\
              \x20   b/names: {{labels: {{app: names}}, serves: [dns 53], only: target}}\n\
              \x20   b/hung: {{labels: {{app: hung}}, serves: [tcp 8080], silent: true}}\n\
              \x20   b/west: {{labels: {{app: web}}, cluster: west, only: source}}\n\
@@ -175,14 +175,14 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
              \x20 routes: {{/: b/site:80, shop.random.test/v1: a/front:8000}}\n  cilium: [ingress, health]\n  world:\n\
              \x20   client: {{address: 198.51.100.2, only: source}}\n    far-client: {{address: 198.51.100.99, only: source}}\n\
              \x20   server: {{address: 203.0.113.11{second}, names: [api.random.test], aliases: [www.random.test], serves: [https 443, udp 443]}}\n\
-             \x20   other: {{address: 203.0.113.40, serves: [https 443, udp 443]}}\n    gone: {{address: 203.0.113.12, silent: true}}\n\
+             \x20   other: {{address: 203.0.113.40, serves: [https 443, udp 443], certificate: a/other}}\n    gone: {{address: 203.0.113.12, silent: true}}\n\
              \x20   store: {{address: 203.0.113.63, names: [store.random.test], serves: [tcp 6379], only: target}}\n\
              \x20   resolver: {{address: 203.0.113.53, serves: [dns 53], only: target}}\n\
              \x20   metadata: {{address: 169.254.169.254, serves: [http 80], only: target}}\n\
              \x20 redirects:\n\
              \x20   a/metadata: {{from: metadata, selects: {{app: web}}, ports: {{80: web}}{spared}}}\n\
              \x20   a/site: {{from: b/site, selects: {{app: db}}, ports: {{81: 9000}}}}\n\
-             {dns}  secrets: [a/tls]\n  nodes:\n    host: {{address: 192.0.2.20, labels: {{pool: work}}, serves: [tcp 9101]}}\n\
+             {dns}  secrets: [a/tls, a/other]\n  nodes:\n    host: {{address: 192.0.2.20, labels: {{pool: work}}, serves: [tcp 9101]}}\n\
              \x20   far: {{address: 192.0.2.21, labels: {{pool: rest}}, serves: [tcp 9101]}}\n\
              \x20   control: {{apiServer: true, address: 192.0.2.22, roles: [control-plane], serves: [tcp 6443]}}\nsteps:\n"
         )
@@ -275,8 +275,10 @@ fn section(name: &'static str, nodes: u32) -> impl Strategy<Value = String> {
         allows => peers(word, nodes).prop_map(|peers| {
             joined(&[&peers, "toPorts: [{ports: [{port: \"443\", protocol: TCP}], serverNames: [api.random.test]}]"])
         }),
-        2 * allows => (peers(word, nodes), "(method: GET|path: /x|path: /)")
-            .prop_map(|(peers, rule)| joined(&[&peers, &IN_TLS.replace("RULE", &rule)])),
+        2 * allows => (peers(word, nodes), "(method: GET|path: /x|path: /)", "(tls|other)")
+            .prop_map(|(peers, rule, judges)| {
+                joined(&[&peers, &IN_TLS.replace("RULE", &rule).replace("JUDGES", &judges)])
+            }),
         3 * egress => Just(DNS.to_owned()),
         egress => "(names|resolver)".prop_map(|server| NAMES.replace("PEERS", match server.as_str() {
             "names" => "toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: b, app: names}}]",
@@ -304,7 +306,7 @@ const NAMES: &str = "{PEERS, toPorts: [{ports: [{port: \"53\", protocol: ANY}], 
 /// Rules for requests inside TLS that the proxy ends.
 const IN_TLS: &str = "toPorts: [{ports: [{port: \"443\", protocol: TCP}], \
                       terminatingTLS: {secret: {namespace: a, name: tls}}, \
-                      originatingTLS: {secret: {namespace: a, name: tls}}, rules: {http: [{RULE}]}}]";
+                      originatingTLS: {secret: {namespace: a, name: JUDGES}}, rules: {http: [{RULE}]}}]";
 
 fn plain_item(word: &'static str, nodes: u32) -> impl Strategy<Value = String> {
     (peers(word, nodes), ports()).prop_map(|(peers, ports)| joined(&[&peers, &ports]))

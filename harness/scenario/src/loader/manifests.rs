@@ -91,8 +91,9 @@ pub(super) fn topology(
             topology.add_namespace(namespace);
         }
     }
-    if topology.namespaces.is_empty() {
-        let mistake = Mistake::new(format!("`{}` has no workload, service or namespace", first.value));
+    if topology.namespaces.is_empty() && topology.secrets.is_empty() {
+        let mistake =
+            Mistake::new(format!("`{}` has no workload, service, namespace or certificate", first.value));
         let help = "manifests are in files that end in .yaml, .yml or .json".to_owned();
         mistakes.add(file, first.position, mistake.help(help));
         return None;

@@ -6,6 +6,7 @@ mod host_ports;
 mod pod_place;
 mod redirects;
 pub(crate) mod routes;
+mod secrets;
 mod service_reach;
 pub(crate) mod services;
 mod silent;
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::collisions::collisions;
+use self::secrets::Certificates;
 use self::silent::Silence;
 use self::world::world;
 use super::mistake::{Mistake, Mistakes};
@@ -107,6 +109,7 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     declarations(parts, &mut draft);
     namespaces(parts, &mut draft, mistakes);
     nodes(parts, &mut draft, mistakes);
+    secrets::lower(parts, &mut draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.pods) {
         pod(name, &winner, &mut draft, mistakes);
     }
@@ -117,12 +120,6 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     collisions(parts, &draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.services) {
         services::lower(name, &winner, &mut draft, mistakes);
-    }
-    for part in parts {
-        let secrets = part.content.secrets.iter();
-        let secrets = secrets
-            .filter_map(|it| mistakes.keep(&part.file, it.position, it.value.parse::<NamespacedName>()));
-        draft.topology.secrets.extend(secrets.collect::<Vec<_>>());
     }
     let channel = parts.iter().rev().find_map(|part| part.content.network_policy_api);
     draft.topology.network_policy_api = channel.map(Into::into).unwrap_or_default();
@@ -271,7 +268,11 @@ pub(crate) fn pod(
                 pod.host_ports = host_ports::lower(&name, &pod, value, file, draft, mistakes);
             }
             let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
-            silent::declare(Endpoint::Pod(name.clone()), &silence, draft, mistakes);
+            let endpoint = Endpoint::Pod(name.clone());
+            silent::declare(endpoint.clone(), &silence, draft, mistakes);
+            let certificates =
+                Certificates { certificate: value.certificate.as_ref(), trusts: value.trusts.as_ref(), file };
+            secrets::declare(&endpoint, &pod.serves, &certificates, draft, mistakes);
             draft.topology.pods.insert(name, pod);
         }
         Err(error) => {

@@ -156,7 +156,7 @@ impl SchemaCheck<'_> {
             "string" | "integer" | "object" | "array" if guesses::of_shape(what).is_some() => {
                 guesses::of_shape(what)
             }
-            "string" | "object" if wanted == ["array"] => Some("write it in brackets: `[…]`"),
+            "string" | "object" if names == [in_words("array")] => Some("write it in brackets: `[…]`"),
             "array" if wanted == ["object"] => {
                 Some("write it in braces, each name with what it is: `{name: …}`")
             }

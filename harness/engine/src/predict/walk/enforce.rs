@@ -10,7 +10,7 @@ use crate::explain::Query;
 use crate::http::RequestHead;
 use crate::model::PolicyModel;
 use crate::rule::Direction;
-use crate::ruling::{Hello, TlsInterception};
+use crate::ruling::Hello;
 
 impl AttemptWalk<'_> {
     /// Meets the policy of one side and the proxies that it leads to. Returns whether the DNS proxy judged.
@@ -67,15 +67,16 @@ impl AttemptWalk<'_> {
             self.abstain(traffic_text(traffic), gap);
             return false;
         }
+        if !self.passes_certificate(side, question, decision) {
+            return false;
+        }
         let model = self.model;
         let (point, text, finding) = match question {
             ProxyQuestion::Http(..) if PolicyModel::reads_server_names(decision) => {
                 let finding = model.hello_finding(decision, Hello::Plain);
                 (EnforcementPoint::Tls, "what the client sends".to_owned(), finding)
             }
-            ProxyQuestion::Https(_, authority)
-                if PolicyModel::interception(decision) == TlsInterception::LeavesIt =>
-            {
+            ProxyQuestion::Https(_, authority) if PolicyModel::interception(decision).is_none() => {
                 let name = server_name(authority);
                 let text = match name {
                     Some(name) => format!("TLS with the server name {name}"),
@@ -114,7 +115,9 @@ fn answer_of_proxy(finding: &Finding, point: EnforcementPoint) -> Option<Answer>
     match finding {
         Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
         Finding::Redirected { .. } => Some(Answer::Redirect),
-        Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
+        Finding::NoRuleAllows { .. } | Finding::Denied { .. } | Finding::NotTrusted { .. } => {
+            Some(Answer::Deny(point))
+        }
         Finding::Allowed { .. }
         | Finding::PassedOn { .. }
         | Finding::LocalHost

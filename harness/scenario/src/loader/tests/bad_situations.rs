@@ -403,3 +403,31 @@ fn a_word_of_manifests(#[case] place: &str, #[case] written: &str, #[case] expec
     let said = lines(&[("s.yaml", &GOOD.replacen(place, written, 1))]);
     assert_eq!(said.trim_end().split_once(": ").unwrap().1, expected);
 }
+
+/// Certificates that nobody has, and clients that trust what there is not.
+#[rstest]
+#[case::a_certificate_of_no_secret(
+    "serves: [http 443]}",
+    "serves: [https 443], certificate: shop/own}",
+    "no secret is called `shop/own` => add it to the topology: `secrets: [shop/own]`, or the manifest that makes it"
+)]
+#[case::a_certificate_without_https(
+    "world:\n    client: {",
+    "secrets: [shop/own]\n  world:\n    client: {certificate: shop/own",
+    "`client` serves no https, and shows no certificate => let it serve `https 443`"
+)]
+#[case::trust_in_no_secret(
+    "shop/web: {",
+    "shop/web: {trusts: [own], ",
+    "`own` is not of the form `namespace/name`"
+)]
+#[case::trust_without_brackets(
+    "shop/web: {",
+    "shop/web: {trusts: shop/own, ",
+    "`trusts` must be a list, and this is text => write it in brackets: `[…]`"
+)]
+fn a_certificate(#[case] place: &str, #[case] written: &str, #[case] expected: &str) {
+    assert!(GOOD.contains(place), "{GOOD}");
+    let said = lines(&[("s.yaml", &GOOD.replacen(place, written, 1))]);
+    assert_eq!(said.trim_end().split_once(": ").unwrap().1, expected);
+}

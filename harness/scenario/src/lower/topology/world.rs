@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use super::secrets::{self, Certificates};
 use super::silent::{self, Silence};
 use super::{TopologyDraft, TopologyPart, Winner, address, all_served, host_name, winners};
 use crate::file::Located;
@@ -61,7 +62,11 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
                 draft.topology.second_addresses.extend(second.map(|second| (name.clone(), second)));
             }
             let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
-            silent::declare(Endpoint::World(name.clone()), &silence, draft, mistakes);
+            let endpoint = Endpoint::World(name.clone());
+            silent::declare(endpoint.clone(), &silence, draft, mistakes);
+            let certificates =
+                Certificates { certificate: value.certificate.as_ref(), trusts: value.trusts.as_ref(), file };
+            secrets::declare(&endpoint, &serves, &certificates, draft, mistakes);
             draft
                 .topology
                 .world

@@ -1,0 +1,116 @@
+//! Who takes which certificate, where a proxy ends TLS and begins it again. Dates are not looked at: a prediction has no clock.
+//!
+//! <https://docs.cilium.io/en/stable/security/tls-visibility/>
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{Endpoint, TlsSecret, Topology};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+/// Why a certificate is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mistrust {
+    /// No authority that is trusted stands behind it.
+    Authority,
+    /// It is for other names.
+    Name,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl fmt::Display for Mistrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Authority => "no authority that it trusts stands behind it",
+            Self::Name => "it is for other names",
+            Self::Unreadable => "it cannot be read",
+        })
+    }
+}
+
+/// Whether a client takes the certificate of a secret for the name, or the address, that it asks for.
+pub(crate) fn client_takes(
+    topology: &Topology,
+    client: &Endpoint,
+    shown: &NamespacedName,
+    asked: Option<&ServerName<'_>>,
+) -> Result<(), Mistrust> {
+    let Some(trusted) = topology.trusts.get(client) else { return Ok(()) };
+    // What a server shows itself is no matter of the policies.
+    if topology.certificates.values().any(|own| own == shown) {
+        return Ok(());
+    }
+    let roots = |secret: &TlsSecret| secret.trusted().map(str::to_owned);
+    let certificate = topology.secrets.get(shown).and_then(|secret| secret.certificate.as_deref());
+    let Some(certificate) = certificate else {
+        return if trusted.contains(shown) { Ok(()) } else { Err(Mistrust::Authority) };
+    };
+    let roots = trusted.iter().filter_map(|name| topology.secrets.get(name).and_then(roots));
+    let leaf = verify(certificate, &roots.collect::<Vec<_>>().join("\n"))?;
+    is_for(&leaf, asked)
+}
+
+/// Whether the proxy takes the certificate of a secret from a server, by the authorities of another one. It does not look at
+/// names.
+pub(crate) fn proxy_takes(
+    topology: &Topology,
+    authorities: &NamespacedName,
+    shown: &NamespacedName,
+) -> Result<(), Mistrust> {
+    let certificate = topology.secrets.get(shown).and_then(|secret| secret.certificate.as_deref());
+    let roots = topology.secrets.get(authorities).and_then(|secret| secret.authorities.as_deref());
+    match (certificate, roots) {
+        (Some(certificate), Some(roots)) => verify(certificate, roots).map(drop),
+        _ if authorities == shown => Ok(()),
+        _ => Err(Mistrust::Authority),
+    }
+}
+
+/// What a client asks for: a name, or the address of a host outside.
+pub(crate) fn asked_of(name: Option<&str>, address: Option<IpAddr>) -> Option<ServerName<'static>> {
+    match name {
+        Some(name) => ServerName::try_from(name.to_owned()).ok(),
+        None => address.map(ServerName::from),
+    }
+}
+
+/// The first certificate of a chain, if one of some authorities stands behind it, or it is one of them.
+fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, Mistrust> {
+    let chain = certificates(chain)?;
+    let roots = certificates(roots)?;
+    let (leaf, between) = chain.split_first().ok_or(Mistrust::Unreadable)?;
+    if roots.contains(leaf) {
+        return Ok(leaf.clone());
+    }
+    let anchors: Vec<_> = roots.iter().filter_map(|root| anchor_from_trusted_cert(root).ok()).collect();
+    let certificate = EndEntityCert::try_from(leaf).map_err(|_| Mistrust::Unreadable)?;
+    let mut time = UnixTime::since_unix_epoch(Duration::ZERO);
+    // The library wants a time: one at which every certificate of the chain is valid.
+    for _ in 0..=chain.len() {
+        let usage = KeyUsage::server_auth();
+        let found =
+            certificate.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, between, time, usage, None, None);
+        match found {
+            Ok(_) => return Ok(leaf.clone()),
+            Err(webpki::Error::CertNotValidYet { not_before, .. }) => time = not_before,
+            Err(_) => break,
+        }
+    }
+    Err(Mistrust::Authority)
+}
+
+fn is_for(leaf: &CertificateDer<'_>, asked: Option<&ServerName<'_>>) -> Result<(), Mistrust> {
+    let certificate = EndEntityCert::try_from(leaf).map_err(|_| Mistrust::Unreadable)?;
+    let asked = asked.ok_or(Mistrust::Name)?;
+    certificate.verify_is_valid_for_subject_name(asked).map_err(|_| Mistrust::Name)
+}
+
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Mistrust> {
+    let read = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>();
+    read.map_err(|_| Mistrust::Unreadable)
+}

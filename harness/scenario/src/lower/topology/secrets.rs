@@ -1,0 +1,73 @@
+//! Secrets, the certificates that servers show, and whom clients trust.
+
+use std::sync::Arc;
+
+use super::{TopologyDraft, TopologyPart};
+use crate::file::Located;
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::suggest::did_you_mean;
+use crate::name::NamespacedName;
+use crate::topology::{Endpoint, Served, ServedProtocol, Topology};
+
+/// Reads the names of the secrets that the cluster has. What manifests say is in them, stays.
+pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
+    for part in parts {
+        for written in &part.content.secrets {
+            let name = mistakes.keep(&part.file, written.position, written.value.parse::<NamespacedName>());
+            if let Some(name) = name {
+                draft.topology.secrets.entry(name).or_default();
+            }
+        }
+    }
+}
+
+/// What a file says of the certificates of an endpoint.
+pub(super) struct Certificates<'a> {
+    /// `certificate`, if it is there.
+    pub(super) certificate: Option<&'a Located<String>>,
+    /// `trusts`, if it is there.
+    pub(super) trusts: Option<&'a Located<Vec<Located<String>>>>,
+    /// The file.
+    pub(super) file: &'a Arc<str>,
+}
+
+/// Takes on record what an endpoint shows to clients, and whom it trusts as one.
+pub(super) fn declare(
+    endpoint: &Endpoint,
+    serves: &[Served],
+    written: &Certificates<'_>,
+    draft: &mut TopologyDraft,
+    mistakes: &mut Mistakes,
+) {
+    let Certificates { certificate, trusts, file } = *written;
+    if let Some(shown) = certificate {
+        let name = mistakes.keep(file, shown.position, secret(&shown.value, &draft.topology));
+        if !serves.iter().any(|served| served.protocol == ServedProtocol::Https) {
+            let mistake = Mistake::new(format!("`{endpoint}` serves no https, and shows no certificate"));
+            mistakes.add(file, shown.position, mistake.help("let it serve `https 443`".to_owned()));
+        }
+        draft.topology.certificates.extend(name.map(|name| (endpoint.clone(), name)));
+    }
+    if let Some(trusts) = trusts {
+        let trusted = trusts.value.iter();
+        let trusted = trusted
+            .filter_map(|it| mistakes.keep(file, it.position, secret(&it.value, &draft.topology)))
+            .collect();
+        draft.topology.trusts.insert(endpoint.clone(), trusted);
+    }
+}
+
+fn secret(text: &str, topology: &Topology) -> Result<NamespacedName, Mistake> {
+    let name = text.parse::<NamespacedName>()?;
+    if topology.secrets.contains_key(&name) {
+        return Ok(name);
+    }
+    let known: Vec<String> = topology.secrets.keys().map(ToString::to_string).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let help = if known.is_empty() {
+        format!("add it to the topology: `secrets: [{name}]`, or the manifest that makes it")
+    } else {
+        did_you_mean(text, "the secrets are", &known)
+    };
+    Err(Mistake::new(format!("no secret is called `{name}`")).help(help))
+}
