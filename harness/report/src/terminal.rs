@@ -318,9 +318,11 @@ impl Terminal {
     }
 
     fn step_over(&mut self, step: &StepShown) -> Vec<String> {
+        // Without the start of its scenario, a step still says where it is written.
+        let written = step.started.place.file.to_string();
         let setting = CellSetting {
             command: &self.options.command,
-            file: &self.file,
+            file: if self.file.is_empty() { &written } else { &self.file },
             version: self.version,
             paint: self.paint(),
             width: self.options.width,

@@ -61,6 +61,7 @@ pub(crate) fn completion(
     subject: &TestSubject,
 ) -> Result<Completion, Failed> {
     let mut of_it = Vec::new();
+    let mut run: Option<&Event> = None;
     let mut ended = false;
     let mut step: Option<&str> = None;
     for event in events {
@@ -71,6 +72,7 @@ pub(crate) fn completion(
             Event::ScenarioSkipped(skipped) if skipped.scenario == scenario => {
                 return Ok(Completion::ignored_with(&skipped.because));
             }
+            Event::RunStarted(_) => run = Some(event),
             Event::StepStarted(started) if started.scenario == scenario => {
                 step = Some(&started.step);
             }
@@ -88,6 +90,8 @@ pub(crate) fn completion(
     if !ended {
         return Err(Failed::from("the run ended before it had a verdict on this"));
     }
+    // The report says for which Cilium the run was.
+    of_it.splice(0..0, run);
     verdict(&of_it, subject.empty_result()).map(|()| Completion::Completed)
 }
 

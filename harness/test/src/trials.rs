@@ -245,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_names_the_file_and_the_version() {
+        let (scenario, version) = (scenario("differing/differs.yaml"), "1.18".parse().unwrap());
+        let events = events::of_model(std::slice::from_ref(&scenario), version);
+        let failed = completion(&events, "differs", &TestSubject::Step("locked down".to_owned())).err();
+        let text = failed.as_ref().and_then(|failed| failed.message()).unwrap_or_default();
+        assert!(
+            text.contains("tests/differing/differs.yaml --cilium 1.18 --filter 'differs/locked down/"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_run_that_breaks_off_passes_no_test_of_what_is_missing() {
         let (scenario, version) = (scenario("scenarios/redis.yaml"), CiliumVersion::default());
         let mut events = events::of_model(std::slice::from_ref(&scenario), version);
