@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 use tracing::debug;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
@@ -90,7 +91,14 @@ pub enum LabEvent {
 
 impl Lab {
     /// A lab without any endpoint yet. Times of flows are counted from `begin`.
-    pub async fn start(probe: ProbeWork, begin: Instant) -> Result<Self, LabError> {
+    ///
+    /// This future and that of [`Self::apply`] are boxed: so the proxies and the datapath are compiled here, and not in
+    /// every program that has a lab.
+    pub fn start(probe: ProbeWork, begin: Instant) -> LocalBoxFuture<'static, Result<Self, LabError>> {
+        Box::pin(Self::started(probe, begin))
+    }
+
+    async fn started(probe: ProbeWork, begin: Instant) -> Result<Self, LabError> {
         let maker = NamespaceMaker::start().map_err(LabError::Namespace)?;
         let (tells, flows) = mpsc::unbounded_channel();
         let policy = Arc::new(CurrentPolicy::new(
@@ -130,7 +138,16 @@ impl Lab {
 
     /// Makes this topology and these policies the ones in force. What stays of the topology before lives on, with
     /// its connections. Returns when every server listens.
-    pub async fn apply(
+    pub fn apply<'a>(
+        &'a mut self,
+        topology: &'a Topology,
+        model: PolicyModel<'static>,
+        enforcement: Enforcement,
+    ) -> LocalBoxFuture<'a, Result<(), LabError>> {
+        Box::pin(self.put_in_force(topology, model, enforcement))
+    }
+
+    async fn put_in_force(
         &mut self,
         topology: &Topology,
         model: PolicyModel<'static>,

@@ -10,9 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use verdikt_runner::lab::{LabBackend, NAME};
+use verdikt_runner::lab;
 use verdikt_runner::plan::RunOptions;
-use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::diagnostic::render;
 use verdikt_scenario::loader::load;
 use verdikt_verdict::event::Event;
@@ -92,13 +91,12 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
-    let outcome = runtime.block_on(run_on(
-        BackendChoice::of_all(NAME),
+    let stop = Box::pin(std::future::pending());
+    let outcome = runtime.block_on(lab::run(
         &loaded.scenarios,
         &options,
-        open,
-        std::future::pending(),
+        verdikt_probe::probe::over,
+        stop,
         &mut sink,
     ))?;
     let took = begun.elapsed();

@@ -1,9 +1,11 @@
 //! The `lab` backend: attempts by real sockets in network namespaces of this machine.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
@@ -11,26 +13,36 @@ use verdikt_lab::namespace::ProbeWork;
 use verdikt_probes::servers::trust;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
-use verdikt_scenario::scenario::Step;
+use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{Endpoint, Topology};
-
 use verdikt_verdict::correlate::DnsServers;
+use verdikt_verdict::run_result::RunResult;
 
 use crate::backend::{
     AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations, EndScope,
 };
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
-use crate::run::BackendChoice;
+use crate::plan::{RunOptions, Sink};
+use crate::run::{BackendChoice, Stop, run_on};
 use crate::wire_words::{KnownToOrders, order};
 
 /// The name of the backend in reports.
 pub const NAME: &str = "lab";
 
-/// The lab as a backend of runs.
-pub fn choice() -> BackendChoice<'static> {
-    BackendChoice::of_all(NAME)
+/// Runs scenarios in labs, as [`run_on`] does over any backend. `probe` is what the probe of each pod runs.
+///
+/// The future is boxed: so runs in the lab are compiled here, and not in every program that makes them.
+pub fn run<'a>(
+    scenarios: &'a [Scenario],
+    options: &'a RunOptions,
+    probe: ProbeWork,
+    stop: Stop<'a>,
+    sink: Sink<'a>,
+) -> LocalBoxFuture<'a, io::Result<RunResult>> {
+    let open = async move |_| LabBackend::open(probe, options.timeout).await;
+    Box::pin(run_on(BackendChoice::of_all(NAME), scenarios, options, open, stop, sink))
 }
 
 /// The backend for one scenario in the lab.

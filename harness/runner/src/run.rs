@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::ops::ControlFlow;
 
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tracing::{Instrument as _, debug, info, info_span, warn};
@@ -34,6 +35,9 @@ pub struct BackendChoice<'a> {
     /// Chooses the scenario that starts next.
     pub next: &'a NextScenario<'a>,
 }
+
+/// Is ready once a run is to end before its time.
+pub type Stop<'a> = LocalBoxFuture<'a, ()>;
 
 /// Chooses which of the waiting scenarios (in order) may start beside those under way; none if all have to wait.
 pub type NextScenario<'a> = dyn Fn(&[usize], &BTreeSet<usize>) -> Option<usize> + 'a;

@@ -16,15 +16,14 @@ pub(crate) fn of_model(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Ev
 /// The events of a scenario in the lab.
 #[cfg(all(feature = "lab", target_os = "linux"))]
 pub(crate) fn of_lab(scenario: &Scenario, version: CiliumVersion) -> Result<Vec<Event>, io::Error> {
-    use verdikt_runner::lab::{LabBackend, choice};
-    use verdikt_runner::run::run_on;
+    use verdikt_runner::lab;
 
     let options = options(version);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
     let scenarios = std::slice::from_ref(scenario);
     Ok(collect(|sink| {
-        runtime.block_on(run_on(choice(), scenarios, &options, open, std::future::pending(), sink)).map(drop)
+        let stop = Box::pin(std::future::pending());
+        runtime.block_on(lab::run(scenarios, &options, verdikt_probe::probe::over, stop, sink)).map(drop)
     }))
 }
 

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use verdikt_lab::enter::Obstacle;
-use verdikt_runner::lab::{LabBackend, choice};
+use verdikt_runner::lab;
 use verdikt_runner::plan::{RunOptions, Sink};
-use verdikt_runner::run::run_on;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::run_result::RunResult;
 
@@ -29,10 +28,8 @@ pub(crate) fn run(
     sink: Sink<'_>,
 ) -> Result<io::Result<RunResult>, Failure> {
     let runtime = runtime()?;
-    Ok(runtime.block_on(async {
-        let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
-        run_on(choice(), scenarios, options, open, signals.asked(), sink).await
-    }))
+    let stop = Box::pin(signals.asked());
+    Ok(runtime.block_on(lab::run(scenarios, options, verdikt_probe::probe::over, stop, sink)))
 }
 
 /// Becomes the probe of a pod.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use futures_util::future::LocalBoxFuture;
 use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
 use verdikt_cluster::connect::{ApiConnection, ConnectError, ContextChoice};
 use verdikt_cluster::error::ApiError;
@@ -87,7 +88,13 @@ impl fmt::Display for RightsScope {
 }
 
 /// Connects to the cluster of a context (by default the current one), checks the permissions and collects facts.
-pub async fn look(context: Option<String>) -> Result<(ApiConnection, Facts), AccessError> {
+///
+/// The future is boxed: so the look is compiled here, and not in every program that takes one.
+pub fn look(context: Option<String>) -> LocalBoxFuture<'static, Result<(ApiConnection, Facts), AccessError>> {
+    Box::pin(look_at(context))
+}
+
+async fn look_at(context: Option<String>) -> Result<(ApiConnection, Facts), AccessError> {
     let choice = ContextChoice { context, kubeconfig: None };
     let (connection, kubernetes) = ApiConnection::open(&choice).await?;
     require(&connection, RightsScope::Run, permissions::missing(&connection).await?)?;

@@ -1,11 +1,11 @@
 //! A run on a cluster: takes the lease that keeps other runs off, runs the scenarios at the same time, and cleans up.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::future::LocalBoxFuture;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use verdikt_cluster::agent_polls::AgentPolls;
 use verdikt_cluster::borrow::{self, Borrowed};
@@ -39,7 +39,7 @@ use super::{
 };
 use crate::backend::reason;
 use crate::plan::{RunOptions, Sink};
-use crate::run::{BackendChoice, run_on};
+use crate::run::{BackendChoice, Stop, run_on};
 
 /// The timeout for the pods of a scenario to be ready.
 const PODS: Duration = Duration::from_mins(2);
@@ -98,6 +98,9 @@ impl From<ApiError> for SessionError {
     }
 }
 
+/// Makes what is ready once somebody asks the run to end.
+pub type Asked<'a> = &'a dyn Fn() -> Stop<'a>;
+
 /// A cluster that can be used.
 pub struct ClusterSession {
     connection: ApiConnection,
@@ -112,7 +115,18 @@ pub struct ClusterSession {
 
 impl ClusterSession {
     /// Prepares to use a cluster that [`look`](super::access::look) found. Creates nothing there.
-    pub async fn open(
+    ///
+    /// This future and that of [`Self::run`] are boxed: so runs on clusters are compiled here, and not in every program
+    /// that makes them.
+    pub fn open(
+        connection: ApiConnection,
+        facts: Facts,
+        settings: SessionSettings,
+    ) -> LocalBoxFuture<'static, Result<Self, SessionError>> {
+        Box::pin(Self::prepare(connection, facts, settings))
+    }
+
+    async fn prepare(
         connection: ApiConnection,
         facts: Facts,
         settings: SessionSettings,
@@ -150,11 +164,22 @@ impl ClusterSession {
 
     /// Runs scenarios there, those that do not conflict at the same time, while holding the lease. Ends early when a future
     /// that `asked` makes is ready. The inner error is that of the sink.
-    pub async fn run<A: Future<Output = ()>>(
+    pub fn run<'a>(
+        &'a self,
+        scenarios: &'a [Scenario],
+        options: &'a RunOptions,
+        asked: Asked<'a>,
+        progress: &'a WaitProgress,
+        sink: Sink<'a>,
+    ) -> LocalBoxFuture<'a, Result<io::Result<RunResult>, SessionError>> {
+        Box::pin(self.run_under_lease(scenarios, options, asked, progress, sink))
+    }
+
+    async fn run_under_lease(
         &self,
         scenarios: &[Scenario],
         options: &RunOptions,
-        asked: impl Fn() -> A,
+        asked: Asked<'_>,
         progress: &WaitProgress,
         sink: Sink<'_>,
     ) -> Result<io::Result<RunResult>, SessionError> {

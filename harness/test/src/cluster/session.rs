@@ -13,6 +13,7 @@ use verdikt_runner::cluster::access::{is_own, look, name_for_people};
 use verdikt_runner::cluster::kind::{bring_up, have_hosts_outside, hosts_outside, settings};
 use verdikt_runner::cluster::notice::Notice;
 use verdikt_runner::cluster::session::{ClusterSession, SessionError, SessionSettings};
+use verdikt_runner::run::Stop;
 use verdikt_scenario::diagnostic;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
@@ -132,12 +133,13 @@ async fn events_of(
     run: ClusterRun<'_>,
 ) -> Result<Vec<Event>, ClusterRunError> {
     let (options, progress, interrupts) = (options(version), WaitProgress::default(), Interrupts::default());
+    let asked = || -> Stop<'_> { Box::pin(interrupts.asked()) };
     let mut events = Vec::new();
     let sink = &mut |event| {
         events.push(event);
         Ok(())
     };
-    let ended = session.run(run.scenarios, &options, || interrupts.asked(), &progress, sink).await;
+    let ended = session.run(run.scenarios, &options, &asked, &progress, sink).await;
     interrupts.obey();
     // The sink takes everything.
     ended?.map_err(ClusterRunError::Runtime)?;

@@ -12,6 +12,7 @@ use verdikt_runner::cluster::access::{AccessError, is_own, look};
 use verdikt_runner::cluster::notice::Notice;
 use verdikt_runner::cluster::session::{ClusterSession, SessionError, SessionSettings};
 use verdikt_runner::plan::{RunOptions, Sink};
+use verdikt_runner::run::Stop;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::run_result::RunResult;
@@ -95,14 +96,10 @@ impl ChosenCluster {
         signals: &Held,
         sink: Sink<'_>,
     ) -> Result<io::Result<RunResult>, Failure> {
-        self.runtime.block_on(async {
-            let progress = progress_on_terminal();
-            let asked = async || signals.asked().await;
-            self.session
-                .run(scenarios, options, asked, &progress, sink)
-                .await
-                .map_err(|error| failure(&error))
-        })
+        let progress = progress_on_terminal();
+        let asked = || -> Stop<'_> { Box::pin(signals.asked()) };
+        let run = self.session.run(scenarios, options, &asked, &progress, sink);
+        self.runtime.block_on(run).map_err(|error| failure(&error))
     }
 }
 
