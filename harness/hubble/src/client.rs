@@ -28,8 +28,8 @@ use crate::messages::{
     ServerStatusResponse, event_type,
 };
 
-/// The types of events asked for. A policy verdict tells all that a verdict needs; a drop says why a packet
-/// vanished though policy allowed it. Traces tell nothing more, and are most of all events.
+/// The types of events to ask for. A policy verdict has everything that a verdict needs; a drop says why a packet that
+/// policy allowed did not arrive. Traces are the majority of all events, and add nothing.
 const EVENT_TYPES: [i32; 3] = [event_type::POLICY_VERDICT, event_type::DROP, event_type::L7];
 
 /// The fields of a flow that are read.
@@ -60,9 +60,9 @@ const FIELDS: &[&str] = &[
 /// What to ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowRequest {
-    /// No events from before this time, by the node's clock; none is from now on.
+    /// Only events since this time, by the node's clock; if not given, only events from now on.
     pub since: Option<SystemTime>,
-    /// Have the server leave out what is not read. Versions that do not know one of the fields refuse.
+    /// Asks the server to leave out fields that are not read. Versions that do not know one of the fields refuse.
     pub only_what_is_read: bool,
 }
 
@@ -79,7 +79,7 @@ impl HubbleClient {
     /// Connects. This, and later every answer but the events themselves, must come within the time given.
     pub async fn connect(source: &FlowServer, within: Duration) -> Result<Self, ClientError> {
         let scheme = if source.tls.is_some() { "https" } else { "http" };
-        // The address is the connector's business; this one only stands in the headers.
+        // The connector has the real address; this one is only for the headers.
         let unusable = |error| error::connecting(source, &error);
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://hubble")).map_err(unusable)?;
         if let Some(tls) = &source.tls {
@@ -112,7 +112,7 @@ impl HubbleClient {
         tokio::time::timeout(self.within, call).await.map_err(silent)?
     }
 
-    /// The events that verdikt judges by, from a time on until now, by the node's clock. Relay holds none of them back.
+    /// The events that verdicts are based on, since a time by the node's clock until now. Relay delays none of them.
     pub fn past(&self, since: SystemTime) -> Responses {
         self.get_flows(GetFlowsRequest {
             whitelist: whitelist(),
@@ -121,7 +121,7 @@ impl HubbleClient {
         })
     }
 
-    /// Follows the events that verdikt judges by.
+    /// Follows the events that verdicts are based on.
     pub fn follow(&self, ask: &FlowRequest) -> Responses {
         let request = GetFlowsRequest {
             follow: true,
@@ -177,7 +177,7 @@ pub struct Responses {
 }
 
 enum ResponseState {
-    /// A Go server begins its answer with the first event, however late that is.
+    /// The answer has not begun: a Go server begins it only with the first event.
     Asking(ResponseFuture),
     Answered(Box<Streaming<DecodedResponse>>),
     Failed,

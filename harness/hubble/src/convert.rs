@@ -1,4 +1,4 @@
-//! From Hubble's responses to verdikt's words. Pure, and total: a response that cannot be read is a loss.
+//! Converts Hubble's responses. Pure and total: a response that cannot be read becomes a loss.
 //!
 //! What a flow means depends on its event type:
 //!
@@ -35,7 +35,7 @@ pub enum HubbleEvent {
     Flow(Box<Reported>),
     /// Events that nobody will see.
     Lost(LossWindow),
-    /// What has become of nodes behind Relay.
+    /// A change of the state of nodes behind Relay.
     Node(NodeChange),
 }
 
@@ -54,15 +54,14 @@ pub struct Reported {
     pub destination_names: Vec<String>,
 }
 
-/// Events that nobody will see. What happened on the node in this window, and was not reported, may still have
-/// happened.
+/// Events that were lost. Something may have happened on the node in this window although no event reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LossWindow {
     /// How they were lost.
     pub reason: LossReason,
     /// How many, of all kinds, if it is known.
     pub count: Option<u64>,
-    /// The node, as Hubble or the list of sources names it; empty where nobody says.
+    /// The node, as Hubble or the list of sources names it; empty if unknown.
     pub node: String,
     /// The start of the window, counted from the start of the run.
     pub from: Duration,
@@ -75,7 +74,7 @@ pub struct LossWindow {
 pub enum LossReason {
     /// The kernel wrote faster than the agent read.
     KernelRing,
-    /// The agent received faster than it understood.
+    /// The agent received faster than it processed.
     AgentQueue,
     /// The agent's ring was overwritten before it was read.
     AgentRing,
@@ -83,13 +82,13 @@ pub enum LossReason {
     Unsaid,
     /// An event cannot be read; as text.
     Unreadable(String),
-    /// The stream was cut, and what happened meanwhile may have been overwritten; as text.
+    /// The stream was interrupted, and events meanwhile may have been overwritten; as text.
     Cut(String),
-    /// Relay did not hear the node; as text.
+    /// Relay had no connection to the node; as text.
     NodeAway(String),
 }
 
-/// What has become of nodes behind Relay.
+/// A change of the state of nodes behind Relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeChange {
     /// What.
@@ -100,8 +99,8 @@ pub struct NodeChange {
     pub message: String,
 }
 
-/// What a response says, with times counted from the start of the run, what was before being at the start. None
-/// where it is about nothing that verdikt judges by.
+/// The event of a response, with times counted from the start of the run; earlier times become the start. None if
+/// verdicts are not based on such events.
 pub fn observed(response: GetFlowsResponse, begin: SystemTime) -> Option<HubbleEvent> {
     let GetFlowsResponse { flow, node_status, lost_events, node_name, time } = response;
     let at = |time: Option<Timestamp>| time.map(|time| since(time, begin));
@@ -146,7 +145,7 @@ fn node_change(status: NodeStatusEvent) -> NodeChange {
     NodeChange { state, nodes: status.node_names, message: status.message }
 }
 
-/// The flow; an error says what of it cannot be read.
+/// The flow, or an error that says which part cannot be read.
 fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<Option<HubbleEvent>, String> {
     let number = if flow.drop_reason_desc > 0 {
         flow.drop_reason_desc
@@ -165,7 +164,7 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
     let verdict = verdict(flow.verdict).ok_or_else(|| about("a known verdict"))?;
     let direction = match (direction, kind) {
         (Some(direction), _) => direction,
-        // Of these it does not tell who denied what.
+        // For these the direction says nothing about who denied.
         (None, FlowKind::Drop | FlowKind::Proxy | FlowKind::Trace) => FlowDirection::Egress,
         (None, FlowKind::PolicyVerdict) => return Err(about("a direction")),
     };
@@ -178,8 +177,7 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         return Err(about("readable addresses"));
     };
     let (mut source_names, mut destination_names) = (flow.source_names, flow.destination_names);
-    // A packet on the way back that policy or datapath dropped is an event of its own; an answer belongs to what
-    // was asked.
+    // A dropped packet on the way back is an event of its own; a proxy's answer belongs to its request.
     if is_reply && kind == FlowKind::Proxy {
         (source, destination) = (destination, source);
         (source_names, destination_names) = (destination_names, source_names);
@@ -215,12 +213,12 @@ fn direction_of(number: i32) -> Option<FlowDirection> {
     }
 }
 
-/// What an event tells of; none of what is not a flow to verdikt. `number` is that of the drop reason.
+/// The kind of an event, or none if verdicts are not based on it. `number` is that of the drop reason.
 fn flow_kind(flow: &messages::Flow, number: i32, direction: Option<FlowDirection>) -> Option<FlowKind> {
     match flow.event_type.map_or(0, |event| event.kind) {
         event_type::POLICY_VERDICT => Some(FlowKind::PolicyVerdict),
         event_type::DROP if reason::is_policy(number) && direction.is_some() => Some(FlowKind::PolicyVerdict),
-        // Packets without addresses are of no attempt.
+        // Packets without addresses belong to no attempt.
         event_type::DROP if flow.ip.is_some() => Some(FlowKind::Drop),
         event_type::L7 if flow.l7.as_ref().and_then(request::request).is_some() => Some(FlowKind::Proxy),
         _ => None,
@@ -281,8 +279,8 @@ fn end(address: &str, port: Option<u16>, endpoint: Option<&messages::Endpoint>) 
     Some(FlowEnd { address, port, identity, endpoint: endpoint.and_then(who) })
 }
 
-/// The endpoint of the topology, as far as Hubble names it: hosts outside the cluster and other nodes are known to
-/// the topology by their addresses alone.
+/// The endpoint of the topology, if Hubble names it. The topology knows hosts outside the cluster and other nodes only
+/// by their addresses.
 /// <https://docs.cilium.io/en/stable/gettingstarted/terminology/#special-identities>
 fn who(endpoint: &messages::Endpoint) -> Option<Endpoint> {
     if !endpoint.pod_name.is_empty() {
@@ -297,7 +295,7 @@ fn who(endpoint: &messages::Endpoint) -> Option<Endpoint> {
     }
 }
 
-/// `database/lockdown`; what the agent itself allows by what it calls that (`allow-localhost-ingress`).
+/// `database/lockdown`, or the agent's name for something that it allows itself (`allow-localhost-ingress`).
 fn short_name(policy: &Policy) -> Option<String> {
     let labelled = |key: &str| {
         let value = |label: &String| Some(label.split_once(key)?.1.to_owned());

@@ -1,12 +1,12 @@
-//! The last words where memory runs out: the limit, and an exit code.
+//! The message and the exit code of a program that runs out of memory.
 //!
-//! An allocation that fails ends a Rust program: the standard library says how many bytes it was about, and aborts. Which
-//! limit it met only the program can say, and from then on only a signal handler can speak. Its registration is the only
-//! unsafe code of the `verdikt` program, and of this crate.
+//! A failed allocation ends a Rust program: the standard library prints the number of bytes, and aborts. It does not name
+//! the limit that was reached, so a signal handler prints it. Registering the handler is the only unsafe code of the
+//! `verdikt` program, and of this crate.
 
 use std::io;
 
-/// Lets an abort print this line, and end the process with this exit code instead of by the signal.
+/// Makes an abort print this line, and end the process with this exit code instead of with the signal.
 #[cfg(unix)]
 pub fn say_on_abort(line: &str, code: u8) -> io::Result<()> {
     use nix::unistd::write;
@@ -14,7 +14,7 @@ pub fn say_on_abort(line: &str, code: u8) -> io::Result<()> {
     use signal_hook::low_level;
     let line = format!("{line}\n");
     let handler = move || {
-        // Where nobody listens any more, there is nobody to tell.
+        // If the error output is closed, the message has no reader.
         let _ = write(io::stderr(), line.as_bytes());
         low_level::exit(code.into());
     };
@@ -23,7 +23,7 @@ pub fn say_on_abort(line: &str, code: u8) -> io::Result<()> {
     unsafe { low_level::register(SIGABRT, handler) }.map(drop)
 }
 
-/// Lets an abort print this line, where signals say that a process aborts. Here the standard library's words are the last.
+/// Makes an abort print this line, on systems with a signal for it. On this one only the standard library's message appears.
 #[cfg(not(unix))]
 pub fn say_on_abort(_: &str, _: u8) -> io::Result<()> {
     Ok(())

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::PathBuf;
 
-/// What can always be opened. Windows opens no folders.
+/// A path that can always be opened. Windows cannot open folders as files.
 pub const ALWAYS_THERE: &str = if cfg!(windows) { "NUL" } else { "/" };
 
 /// Gives a new file the owner and group of an old one.
@@ -14,7 +14,7 @@ pub fn keep_owner(new: &File, old: &Metadata) -> io::Result<()> {
     fchown(new, Some(old.uid()), Some(old.gid()))
 }
 
-/// Gives a new file the owner and group of an old one, where files have such.
+/// Gives a new file the owner and group of an old one; does nothing, because files have none here.
 #[cfg(not(unix))]
 pub fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())

@@ -1,8 +1,9 @@
 //! What differs between the operating systems that verdikt runs on: how files keep their owner, how paths are written in
-//! bytes, how programs are kept from a terminal's interrupt, which limits there are, and how a process ends without memory.
+//! bytes, how a child process is kept from a terminal's interrupt, which limits there are, and how a process ends that runs
+//! out of memory.
 //!
-//! The lab and the probe live in Linux alone; everything else is the same on Linux, macOS and Windows because this crate is
-//! different.
+//! The lab and the probe run only on Linux. All other code is the same on Linux, macOS and Windows, because the differences
+//! are in this crate.
 //!
 //! Must not know: anything of verdikt.
 

@@ -1,4 +1,4 @@
-//! Messages on the wire. One that cannot be read does not end the stream.
+//! Messages on the wire. A message that cannot be read does not end the stream.
 
 use std::marker::PhantomData;
 
@@ -6,7 +6,7 @@ use prost::{DecodeError, Message};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Sends one type of messages, receives another, or why it cannot be read.
+/// Sends one type of messages, and receives another, or the reason why one cannot be read.
 pub(super) struct MessageCodec<S, R>(PhantomData<(S, R)>);
 
 impl<S, R> Default for MessageCodec<S, R> {

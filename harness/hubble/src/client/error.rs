@@ -11,7 +11,7 @@ use super::source::FlowServer;
 /// Why a server cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody is there.
+    /// No connection can be made.
     #[error("cannot connect to Hubble of {server}: {reason}")]
     Unreachable {
         /// The server.
@@ -35,7 +35,7 @@ pub enum ClientError {
         /// How long it had.
         within: Duration,
     },
-    /// It answers with an error, or with what is not an answer of Hubble.
+    /// It answers with an error, or with something that is not an answer of Hubble.
     #[error("Hubble of {server} answers with an error: {reason}")]
     Failed {
         /// The server.
@@ -58,7 +58,7 @@ pub(super) enum AskedBefore {
     Something,
 }
 
-/// An answer that is an error; of the first question on a connection it may say what the server is.
+/// The error of an answer. If it answers the first request on a connection, it may show what the server is.
 pub(super) fn answered(source: &FlowServer, status: &Status, asked: AskedBefore) -> ClientError {
     if let Some(error) = of_tls(source, status) {
         return error;
@@ -85,18 +85,18 @@ pub(super) fn answered(source: &FlowServer, status: &Status, asked: AskedBefore)
 /// The causes of an error, outermost first.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {
-        // What an I/O error wraps is not its source, but its source's parent.
+        // `source()` of an I/O error skips the error that it wraps; here that comes first.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source())
     })
 }
 
-/// The innermost cause, which says most.
+/// The innermost cause, which is the most specific.
 fn reason(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The names of alerts by which a server refuses a client's certificate.
+/// The names of alerts with which a server refuses a client's certificate.
 /// <https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-6>
 const CERTIFICATE_ALERTS: &[&str] = &[
     "AccessDenied",
@@ -112,8 +112,8 @@ const CERTIFICATE_ALERTS: &[&str] = &[
 fn of_tls(source: &FlowServer, error: &(dyn Error + 'static)) -> Option<ClientError> {
     let tls = source.tls.as_ref()?;
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
-    // A server judges the client's certificate after the client believes itself connected. The HTTP/2 library keeps
-    // no more of that error than its text.
+    // A server checks the client's certificate after the client considers itself connected. The HTTP/2 library keeps
+    // only the text of that error.
     let text = reason(error);
     let problem = match (cause, text.strip_prefix("received fatal alert: ")) {
         (Some(rustls::Error::InvalidCertificate(why)), _) => format!(

@@ -24,7 +24,7 @@ pub type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Se
 /// A server: an agent, or Relay.
 #[derive(Clone)]
 pub struct FlowServer {
-    /// The node of an agent, or what else messages and reports are to call it.
+    /// The agent's node, or another name for messages and reports.
     pub name: Arc<str>,
     transport: ServerTransport,
     pub(super) tls: Option<Tls>,
@@ -37,7 +37,7 @@ enum ServerTransport {
     Opened { by: Arc<str>, open: Arc<dyn Fn() -> Opening + Send + Sync> },
 }
 
-/// What TLS needs. Agents listen with it unless told otherwise; the certificates are in the cluster's secrets.
+/// What TLS needs. Agents use it by default; the certificates are in the cluster's secrets.
 /// <https://docs.cilium.io/en/stable/observability/hubble/configuration/tls/>
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tls {
@@ -70,8 +70,8 @@ impl FlowServer {
         Self { name: name.into(), transport: ServerTransport::Unix(path.into()), tls: None }
     }
 
-    /// Through streams that somebody else opens, one for each connection: a port-forward, a program in the agent's
-    /// pod. `by` says what it is in messages.
+    /// Through streams that the caller opens, one for each connection: a port-forward, a program in the agent's pod. `by`
+    /// names it in messages.
     pub fn opened(name: &str, by: &str, open: impl Fn() -> Opening + Send + Sync + 'static) -> Self {
         Self {
             name: name.into(),
@@ -132,7 +132,7 @@ impl fmt::Debug for FlowServer {
     }
 }
 
-/// Keys are not for messages.
+/// Without the key, which must not appear in messages.
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("certificate", &self.certificate).finish_non_exhaustive()

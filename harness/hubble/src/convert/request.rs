@@ -6,7 +6,7 @@ use verdikt_scenario::flow::ProxyRequest;
 
 use crate::messages::{Dns, Http, L7Type, Layer7};
 
-/// The query or request of a proxy's report; none for what verdikt does not attempt.
+/// The query or request that a proxy reports; none if verdikt makes no such attempts.
 pub(super) fn request(l7: &Layer7) -> Option<ProxyRequest> {
     match (&l7.dns, &l7.http) {
         (Some(query), _) => Some(dns(query, l7)),

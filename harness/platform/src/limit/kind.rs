@@ -1,4 +1,4 @@
-//! Limits where errors have no numbers that all systems agree on.
+//! Limits on systems whose errors have no common numbers.
 
 use std::error::Error;
 use std::io;

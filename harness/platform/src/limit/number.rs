@@ -18,7 +18,7 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Limit> {
         Errno::EMFILE => Some(Limit::OpenFiles(soft(Resource::RLIMIT_NOFILE).unwrap_or_default())),
         Errno::ENFILE => Some(Limit::AllOpenFiles),
         Errno::ENOMEM => Some(of_memory()),
-        // So fails the start of a process or thread, also where there is no room for its stack.
+        // The error of a process or thread that cannot start, also if there is no room for its stack.
         #[cfg(target_os = "linux")]
         Errno::EAGAIN => Some(super::start::of_start()),
         _ => None,

@@ -9,7 +9,7 @@ use nix::unistd::geteuid;
 use super::Limit;
 use super::resource::soft;
 
-/// A thread takes about so much address space: its stack, and what its memory grows into.
+/// About how much address space a thread needs: its stack, and its part of the heap.
 const OF_A_THREAD: u64 = 80 << 20;
 
 /// Why no process or thread can be started.
@@ -29,9 +29,9 @@ pub(super) fn of_start() -> Limit {
     }
 }
 
-/// Whether the user's processes are not limited. The root of a user namespace may be anybody outside.
+/// Whether the number of the user's processes is unlimited. Root of a user namespace may be any user outside it.
 fn is_root_of_machine() -> bool {
-    // Where it cannot be read, nobody is taken for root.
+    // If it cannot be read, the user is not considered root.
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let mut numbers = map.split_whitespace();
     geteuid().is_root() && (numbers.next(), numbers.next()) == (Some("0"), Some("0"))
@@ -54,7 +54,7 @@ fn full_group(root: &Path, own: &str) -> Option<u64> {
         groups.map(Path::to_owned).find_map(|group| {
             let number = |file: &str| fs::read_to_string(group.join(file)).ok()?.trim().parse::<u64>().ok();
             let most = number("pids.max")?;
-            // Those that have ended since may have made room. A group without the file has refused nobody.
+            // Processes that ended since may have made room. Without this file, the group has refused no process.
             let refused = fs::read_to_string(group.join("pids.events")).unwrap_or_default();
             let is_full = number("pids.current").is_some_and(|current| current >= most);
             (is_full || refused.lines().any(|line| line.starts_with("max ") && line != "max 0"))
