@@ -197,8 +197,7 @@ pub(crate) async fn gone(
     progress: &WaitProgress,
 ) -> Result<(), NamespaceError> {
     use k8s_openapi::api::core::v1::Namespace;
-    let all: kube::Api<Namespace> = kube::Api::all(connection.client().clone());
-    let watched = wait::named(all, name);
+    let watched = wait::named(connection, NAMESPACE, None, name);
     let stuck = |seen: &wait::Seen<Namespace>| {
         let conditions =
             seen.values().filter_map(|namespace| namespace.status.as_ref()?.conditions.as_ref()).flatten();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use kube::Api;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, Event};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use tracing::debug;
 
 use crate::connect::ApiConnection;
 use crate::error::{ApiError, ApiRequest};
+use crate::objects::ResourceKind;
 
 /// The timeout for a namespace to be removed: its pods end at once, but controllers remove its contents one by one.
 pub(crate) const GONE_DEADLINE: Duration = Duration::from_mins(2);
@@ -66,7 +68,9 @@ pub(crate) struct Wait<'a> {
 pub(crate) type Seen<K> = BTreeMap<(String, String), K>;
 
 /// What to watch: all objects of a kind, or those that a field or label selects.
-pub(crate) type Watched<K> = (Api<K>, watcher::Config);
+///
+/// Whatever their kind, they are watched as untyped objects: so the watch is compiled once.
+pub(crate) type Watched = (Api<DynamicObject>, watcher::Config);
 
 /// The state of the watched objects.
 pub(crate) enum WaitState<T> {
@@ -89,20 +93,43 @@ pub(crate) enum Late {
     Failed(String),
 }
 
+/// All objects of a kind, in one namespace or everywhere.
+pub(crate) fn all(connection: &ApiConnection, kind: ResourceKind, namespace: Option<&str>) -> Watched {
+    let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+    let client = connection.client().clone();
+    let api = match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
+    (api, watcher::Config::default())
+}
+
 /// One object.
-pub(crate) fn named<K>(api: Api<K>, name: &str) -> Watched<K> {
-    (api, watcher::Config::default().fields(&format!("metadata.name={name}")))
+pub(crate) fn named(
+    connection: &ApiConnection,
+    kind: ResourceKind,
+    namespace: Option<&str>,
+    name: &str,
+) -> Watched {
+    let (api, config) = all(connection, kind, namespace);
+    (api, config.fields(&format!("metadata.name={name}")))
+}
+
+/// An object as one of its kind. It is read from text, as what the API server answers elsewhere: each kind has one reader.
+fn typed<K: DeserializeOwned>(object: &DynamicObject) -> Result<K, serde_json::Error> {
+    serde_json::from_str(&serde_json::to_string(object)?)
 }
 
 /// Watches until the objects are as wanted. A broken watch is restarted until the deadline.
 pub(crate) async fn until<K, T>(
     connection: &ApiConnection,
     wait: Wait<'_>,
-    watched: Vec<Watched<K>>,
+    watched: Vec<Watched>,
     mut look: impl FnMut(&Seen<K>) -> WaitState<T>,
 ) -> Result<T, Late>
 where
-    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    K: DeserializeOwned,
 {
     use kube::runtime::WatchStreamExt;
     let begin = Instant::now();
@@ -118,7 +145,12 @@ where
             return Err(Late::Deadline { last, after: wait.deadline });
         };
         match event {
-            Ok(event) => listed.follow(index, event),
+            Ok(event) => {
+                if let Err(error) = listed.follow(index, event) {
+                    last = format!("cannot read an object: {error}");
+                    continue;
+                }
+            }
             Err(error) => {
                 let error = failure(connection, wait.what, &error);
                 if let Some(error @ (ApiError::Forbidden { .. } | ApiError::Credentials { .. })) = error {
@@ -154,18 +186,18 @@ struct ListedObjects<K> {
     complete: Vec<bool>,
 }
 
-impl<K: kube::Resource> ListedObjects<K> {
+impl<K: DeserializeOwned> ListedObjects<K> {
     fn new(watches: usize) -> Self {
         let (listing, owned) = (BTreeMap::new(), BTreeMap::new());
         Self { seen: Seen::new(), listing, owned, complete: vec![false; watches] }
     }
 
     /// Applies an event of the watch with this number.
-    fn follow(&mut self, watch: usize, event: Event<K>) {
+    fn follow(&mut self, watch: usize, event: Event<DynamicObject>) -> Result<(), serde_json::Error> {
         match event {
             Event::Init => drop(self.listing.insert(watch, Seen::new())),
             Event::InitApply(object) => {
-                self.listing.entry(watch).or_default().insert(key(&object), object);
+                self.listing.entry(watch).or_default().insert(key(&object), typed(&object)?);
             }
             Event::InitDone => {
                 self.seen.retain(|key, _| self.owned.get(key) != Some(&watch));
@@ -177,10 +209,11 @@ impl<K: kube::Resource> ListedObjects<K> {
             }
             Event::Apply(object) => {
                 self.owned.insert(key(&object), watch);
-                self.seen.insert(key(&object), object);
+                self.seen.insert(key(&object), typed(&object)?);
             }
             Event::Delete(object) => drop(self.seen.remove(&key(&object))),
         }
+        Ok(())
     }
 
     fn are_complete(&self) -> bool {
@@ -199,7 +232,7 @@ fn failure(connection: &ApiConnection, what: &str, error: &watcher::Error) -> Op
     }
 }
 
-fn key<K: kube::Resource>(object: &K) -> (String, String) {
-    let meta = object.meta();
+fn key(object: &DynamicObject) -> (String, String) {
+    let meta = &object.metadata;
     (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }

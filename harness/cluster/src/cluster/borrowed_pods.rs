@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use serde_json::Value;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::Endpoint;
@@ -92,7 +91,6 @@ impl Cluster {
         };
         let change = borrow::addition(&borrowed_pod.uid, &container.container, &self.options.image);
         objects::add_container(&self.connection, &object, &change).await?;
-        let pods: Api<Pod> = Api::namespaced(self.connection.client().clone(), &container.namespace);
         let what = format!("wait until the probe of {object} runs");
         let wait =
             Wait { what: &what, deadline: self.options.pod_deadline, progress: &self.options.progress };
@@ -106,7 +104,7 @@ impl Cluster {
                 }
             },
         };
-        let watched = vec![wait::named(pods, &container.pod)];
+        let watched = vec![wait::named(&self.connection, POD, Some(&container.namespace), &container.pod)];
         wait::until(&self.connection, wait, watched, look).await.map_err(ClusterError::unready)?;
         Ok(container)
     }

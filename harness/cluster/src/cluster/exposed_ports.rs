@@ -33,7 +33,7 @@ impl Cluster {
         let nodes: BTreeMap<&NamespacedName, Vec<IpAddr>> =
             open.values().map(|name| (*name, self.nodes_behind(topology, name))).collect();
         let namespaces: BTreeSet<&str> = open.values().map(|name| name.namespace.as_str()).collect();
-        let watched = namespaces.into_iter().map(|namespace| self.all::<Service>(namespace)).collect();
+        let watched = self.all(SERVICE, namespaces);
         let what = "wait until services can be reached from outside";
         let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         let looked = |seen: &wait::Seen<Service>| {

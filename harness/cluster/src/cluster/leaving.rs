@@ -11,7 +11,7 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use super::populate::{AT_ONCE, pod_object};
 use super::{Cluster, ClusterError};
 use crate::error::ApiError;
-use crate::objects::{self, ApiObject, metadata};
+use crate::objects::{self, ApiObject, POD, metadata};
 use crate::wait::{self, Late, Wait, WaitState};
 
 impl Cluster {
@@ -105,7 +105,7 @@ impl Cluster {
     async fn wait_gone(&self, removed: &BTreeSet<ApiObject>) -> Result<(), ClusterError> {
         let namespaces: BTreeSet<&str> =
             removed.iter().filter_map(|object| object.namespace.as_deref()).collect();
-        let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
+        let watched = self.all(POD, namespaces);
         let what = "wait until pods of the step before have gone";
         let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         if removed.is_empty() {

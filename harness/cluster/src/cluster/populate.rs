@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
-use kube::Api;
 use serde_json::{Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::scenario::FieldValidation;
@@ -18,7 +17,9 @@ use crate::error::ApiError;
 use crate::exec::PodContainer;
 use crate::mark::SYSTEM_NAMESPACE;
 use crate::namespaces;
-use crate::objects::{self, ApiObject, labels_of, metadata, namespaced_name};
+use crate::objects::{
+    self, ApiObject, POD, ResourceKind, SERVICE_ACCOUNT, labels_of, metadata, namespaced_name,
+};
 use crate::pods::{self, PROBE_CONTAINER, PodObstacle};
 use crate::probe;
 use crate::services;
@@ -135,8 +136,8 @@ impl Cluster {
             }
             self.created.insert(object, body);
         }
-        let namespaces: BTreeSet<&String> = accounts.iter().map(|(namespace, _)| namespace).collect();
-        let watched = namespaces.into_iter().map(|namespace| self.all::<ServiceAccount>(namespace)).collect();
+        let namespaces: BTreeSet<&str> = accounts.iter().map(|(namespace, _)| namespace.as_str()).collect();
+        let watched = self.all(SERVICE_ACCOUNT, namespaces);
         let what = "wait until the service accounts exist";
         let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         let looked = |seen: &wait::Seen<ServiceAccount>| {
@@ -253,14 +254,14 @@ impl Cluster {
                 ((object.namespace.unwrap_or_default(), object.name), endpoint)
             })
             .collect();
-        let namespaces: BTreeSet<&String> = objects.keys().map(|(namespace, _)| namespace).collect();
+        let namespaces: BTreeSet<&str> = objects.keys().map(|(namespace, _)| namespace.as_str()).collect();
         let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
         self.pods_on = has_pods.then(|| places.pods.node.clone());
         let borrowed_on = self.borrowed_on(wanted.keys().cloned());
         let borrowed_on: BTreeSet<String> = borrowed_on.into_iter().map(str::to_owned).collect();
         self.in_use = places.nodes.values().chain(&self.pods_on).chain(&borrowed_on).cloned().collect();
         if !objects.is_empty() {
-            let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
+            let watched = self.all(POD, namespaces);
             let what = format!("wait until {} pods are ready", objects.len());
             let wait =
                 Wait { what: &what, deadline: self.options.pod_deadline, progress: &self.options.progress };
@@ -303,16 +304,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// Watches every object of a kind in a namespace.
-    pub(super) fn all<K>(&self, namespace: &str) -> wait::Watched<K>
-    where
-        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        (
-            Api::namespaced(self.connection.client().clone(), namespace),
-            kube::runtime::watcher::Config::default(),
-        )
+    /// Watches every object of a kind in these namespaces.
+    pub(super) fn all<'a>(
+        &self,
+        kind: ResourceKind,
+        namespaces: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<wait::Watched> {
+        let watched = |namespace| wait::all(&self.connection, kind, Some(namespace));
+        namespaces.into_iter().map(watched).collect()
     }
 }
 

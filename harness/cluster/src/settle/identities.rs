@@ -10,7 +10,6 @@ use verdikt_scenario::name::NamespacedName;
 
 use super::agents::AgentAnswer;
 use super::own_pods::OwnPods;
-use super::validity::untyped;
 use super::{Countdown, IdentityLabels, SettleError};
 use crate::agent_polls::{AgentQuestion, AgentState};
 use crate::cluster::Cluster;
@@ -71,9 +70,9 @@ impl Cluster {
             return Ok(());
         }
         let namespaces: BTreeSet<&String> = wanted.keys().map(|(namespace, _)| namespace).collect();
-        let watched = namespaces.into_iter().map(|namespace| {
-            (untyped(self, CILIUM_ENDPOINT, Some(namespace)), kube::runtime::watcher::Config::default())
-        });
+        let watched = namespaces
+            .into_iter()
+            .map(|namespace| wait::all(self.connection(), CILIUM_ENDPOINT, Some(namespace)));
         let pods = self.own_pods(None);
         let what = "wait until Cilium knows every pod by its labels";
         let wait = Wait { what, deadline: clock.left(), progress: self.progress() };

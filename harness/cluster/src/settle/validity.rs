@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kube::Api;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::DynamicObject;
 use serde_json::Value;
 use verdikt_scenario::policy::Refuser;
 
@@ -11,21 +10,10 @@ use super::{Countdown, SettleError};
 use crate::cluster::Cluster;
 use crate::objects::{ApiObject, ResourceKind};
 use crate::policies::{AppliedPolicies, ClusterRefusal};
-use crate::wait::{self, Seen, Wait, WaitState, Watched};
+use crate::wait::{self, Seen, Wait, WaitState};
 
 /// The kinds that have the condition.
 const JUDGED: &[&str] = &["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
-
-/// The untyped API of a kind.
-pub(super) fn untyped(cluster: &Cluster, kind: ResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {
-    let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
-    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
-    let client = cluster.connection().client().clone();
-    match namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-        None => Api::all_with(client, &resource),
-    }
-}
 
 impl Cluster {
     /// Waits until each object is validated. Returns the refused ones.
@@ -43,13 +31,13 @@ impl Cluster {
         kinds.sort();
         kinds.dedup();
         let ours = self.run().selector();
-        let watched: Vec<Watched<DynamicObject>> = kinds
-            .into_iter()
-            .map(|kind| (untyped(self, kind, None), kube::runtime::watcher::Config::default().labels(&ours)))
-            .collect();
+        let watched = kinds.into_iter().map(|kind| {
+            let (api, config) = wait::all(self.connection(), kind, None);
+            (api, config.labels(&ours))
+        });
         let what = "wait until Cilium has validated every policy";
         let wait = Wait { what, deadline: clock.left(), progress: self.progress() };
-        wait::until(self.connection(), wait, watched, |seen| look(seen, &judged))
+        wait::until(self.connection(), wait, watched.collect(), |seen| look(seen, &judged))
             .await
             .map_err(|late| SettleError::late(what, late))
     }

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::fixture::{FixtureAnswer, FixtureRequest, list, server, status};
+use crate::objects::POD;
 
 fn pod(name: &str, version: u32) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": name, "resourceVersion": version.to_string()}})
@@ -17,9 +18,8 @@ async fn check(
     let (tell, mut told) = mpsc::unbounded_channel();
     let progress = WaitProgress::to(tell);
     let wait = Wait { what: "wait for two pods", deadline, progress: &progress };
-    let api: Api<Pod> = Api::namespaced(connection.client().clone(), "shop");
-    let watched = vec![(api, watcher::Config::default())];
-    let outcome = until(&connection, wait, watched, |seen| {
+    let watched = vec![all(&connection, POD, Some("shop"))];
+    let outcome = until(&connection, wait, watched, |seen: &Seen<Pod>| {
         if seen.len() == 2 {
             WaitState::Done(())
         } else {
