@@ -83,11 +83,16 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     let (sender, is_mistrusted) = (Mutex::new(None), AtomicBool::new(false));
     let server = Arc::new(UpstreamConnection { sender, connected, pending, connecting, is_mistrusted });
     let (speak, spoken) = oneshot::channel();
-    if judge.admits(&redirect) && !judge.is_gateway(&redirect) {
+    let interception = judge.tls_interception(&redirect);
+    let mut unbegun = (judge.admits(&redirect) && !judge.is_gateway(&redirect)).then_some(spoken);
+    // A client that refuses the certificate of the proxy does not reach the server.
+    if interception.is_none()
+        && let Some(spoken) = unbegun.take()
+    {
         server.begin(&redirect, redirect.server, spoken).await;
     }
     if let Ok(true) = tokio::time::timeout(HEAD, tls::begins(&client)).await {
-        let Some(interception) = judge.tls_interception(&redirect) else {
+        let Some(interception) = interception else {
             server.end().await;
             return tls::refuse(client, &redirect, &judge).await;
         };
@@ -98,11 +103,17 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
                 return server.end().await;
             }
         };
+        if let Some(spoken) = unbegun {
+            server.begin(&redirect, redirect.server, spoken).await;
+        }
         let name = interception::server_name(&client, &redirect);
         // An error says that there is no connection to the server.
         let _ = speak.send(interception.trusts.map(|trusts| NextServer { name, trusts }));
         requests(client, Scheme::Https, &redirect, &judge, &server).await;
     } else {
+        if let Some(spoken) = unbegun {
+            server.begin(&redirect, redirect.server, spoken).await;
+        }
         // The same.
         let _ = speak.send(None);
         requests(client, Scheme::Http, &redirect, &judge, &server).await;
