@@ -158,7 +158,7 @@ pub enum Finding {
     /// A certificate is not taken, where these rules have the proxy end TLS and begin it again.
     NotTrusted {
         /// Who does not take which certificate, and why: completes "fails: …".
-        reason: String,
+        reason: Box<str>,
         /// The rules.
         by: Arc<[Arc<RuleRef>]>,
     },

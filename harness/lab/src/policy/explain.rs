@@ -40,7 +40,7 @@ impl PolicyVersion {
             Some(ProxyRequest::Tls { .. })
                 if self.tls_interception(subject, direction, peer, traffic).is_some() =>
             {
-                let reason = "the proxy does not take the certificate of the server".to_owned();
+                let reason = "the proxy does not take the certificate of the server".into();
                 Finding::NotTrusted { reason, by: Vec::new().into() }
             }
             Some(ProxyRequest::Tls { server_name }) => {

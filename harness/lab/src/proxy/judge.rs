@@ -152,7 +152,7 @@ impl Judge {
 
     /// Tells that a proxy does not take the certificate of a server.
     pub(super) fn server_is_mistrusted(&self, redirect: &Redirect) {
-        let finding = Finding::NotTrusted { reason: String::new(), by: Vec::new().into() };
+        let finding = Finding::NotTrusted { reason: "".into(), by: Vec::new().into() };
         self.tell(redirect, &finding, ProxyRequest::Tls { server_name: None });
     }
 

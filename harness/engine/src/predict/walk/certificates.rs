@@ -100,7 +100,7 @@ impl AttemptWalk<'_> {
         };
         let reason = format!("{who} does not take the certificate of the secret {shown}: {why}");
         let text = format!("TLS with the certificate of {shown}");
-        self.note(EnforcementPoint::Tls, endpoint, text, Finding::NotTrusted { reason, by });
+        self.note(EnforcementPoint::Tls, endpoint, text, Finding::NotTrusted { reason: reason.into(), by });
         self.trace.end = Some(Answer::Deny(EnforcementPoint::Tls));
     }
 }
