@@ -89,9 +89,10 @@ impl Connections {
         None
     }
 
-    /// Whether a packet would belong to a connection.
-    pub(super) fn has(&self, key: &ConnectionKey) -> bool {
-        self.by_key.contains_key(key)
+    /// Whether a first packet would belong to a connection. One that is closed gives way to it.
+    pub(super) fn has(&self, key: &ConnectionKey, at: Duration) -> bool {
+        let found = self.by_key.get(key).and_then(|&(slot, _)| self.get(slot));
+        found.is_some_and(|connection| !connection.life.is_closing() && connection.life.expires > at)
     }
 
     pub(super) fn get(&self, slot: ConnectionSlot) -> Option<&TrackedConnection> {

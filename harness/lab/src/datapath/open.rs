@@ -117,13 +117,13 @@ impl Datapath {
             return Err(Dropped::Silently);
         }
         match link.owner {
-            LinkOwner::Endpoint { .. } => self.start_of_endpoint(from, headers),
-            LinkOwner::Proxy => self.start_upstream(headers),
+            LinkOwner::Endpoint { .. } => self.start_of_endpoint(from, headers, at),
+            LinkOwner::Proxy => self.start_upstream(headers, at),
         }
     }
 
     /// From an endpoint: to a service's backend, if it is a service's address.
-    fn start_of_endpoint(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
+    fn start_of_endpoint(&self, from: LinkId, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
         let transport = leg(tuple).transport();
@@ -142,7 +142,7 @@ impl Datapath {
         let backend = backend.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { destination: backend.ip(), destination_port: backend.port(), ..tuple };
         let truth = match self.relays.get(&tuple.destination) {
-            Some(node) => self.relayed(truth, *node, headers)?,
+            Some(node) => self.relayed(truth, *node, headers, at)?,
             None => truth,
         };
         Ok(Start {
@@ -152,18 +152,19 @@ impl Datapath {
         })
     }
 
-    /// The same, from a node: under the client's port, or the next that no other connection to the backend has.
-    fn relayed(&self, truth: Tuple, node: IpAddr, headers: &Headers) -> Result<Tuple, Dropped> {
+    /// The same, from a node: under the client's port, or the next that no open connection to the backend has.
+    fn relayed(&self, truth: Tuple, node: IpAddr, headers: &Headers, at: Duration) -> Result<Tuple, Dropped> {
         let nobody = || Dropped::because(DropReason::NoDestination, headers);
         let link = self.owner(truth.destination).ok_or_else(nobody)?;
         let ports = (truth.source_port..=u16::MAX).chain(RELAY_PORTS..truth.source_port);
         let mut tuples = ports.map(|source_port| Tuple { source: node, source_port, ..truth });
-        let is_free = |tuple: &Tuple| !self.connections.has(&ConnectionKey { link, tuple: tuple.reversed() });
+        let is_free =
+            |tuple: &Tuple| !self.connections.has(&ConnectionKey { link, tuple: tuple.reversed() }, at);
         tuples.find(is_free).ok_or_else(nobody)
     }
 
     /// From a proxy: what it does for the client of a connection it judges.
-    fn start_upstream(&self, headers: &Headers) -> Result<Start, Dropped> {
+    fn start_upstream(&self, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         // An answer or an error for a connection that is no more.
         if tuple.source == PROXY_V4 || tuple.source == PROXY_V6 {
@@ -186,7 +187,7 @@ impl Datapath {
         });
         let redirect = redirect.ok_or_else(|| Dropped::because(DropReason::InvalidSourceAddress, headers))?;
         if redirect.server != destination {
-            return self.start_behind_gateway(&redirect, headers);
+            return self.start_behind_gateway(&redirect, headers, at);
         }
         let client = self.owner(redirect.client.ip());
         let client = client.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
@@ -196,12 +197,17 @@ impl Datapath {
     }
 
     /// From the gateway: a connection of its own, under the port of the client that it is for.
-    fn start_behind_gateway(&self, redirect: &Redirect, headers: &Headers) -> Result<Start, Dropped> {
+    fn start_behind_gateway(
+        &self,
+        redirect: &Redirect,
+        headers: &Headers,
+        at: Duration,
+    ) -> Result<Start, Dropped> {
         let gateway = redirect.server.ip();
         let client =
             self.owner(gateway).ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { source_port: redirect.client.port(), ..headers.tuple };
-        let truth = self.relayed(truth, gateway, headers)?;
+        let truth = self.relayed(truth, gateway, headers, at)?;
         let leg = Leg { client, truth, icmp_kind: None, via: None };
         Ok(Start { leg, service: None, to_itself: false })
     }

@@ -78,6 +78,27 @@ fn a_host_outside_reaches_only_services_that_are_open_to_it() {
     assert_snapshot!(lab.play("client> tcp client:5002 service:80 syn"), @"client> tcp client:5002 service:80 syn => db: tcp client:5002 db:8080 syn");
 }
 
+/// A flow is known by its client's port, which the node keeps unless another connection has it.
+#[test]
+fn a_node_gives_a_client_the_port_of_a_closed_connection() {
+    let mut lab = Lab::new(&[]);
+    lab.lead_over_node("service");
+    let told = lab.play(
+        "web> tcp web:5000 service:80 syn
+         db> tcp db:8080 host:5000 syn+ack
+         job> tcp job:5000 service:80 syn
+         web> tcp web:5000 service:80 rst
+         vault> tcp vault:5000 service:80 syn",
+    );
+    assert_snapshot!(told, @"
+    web> tcp web:5000 service:80 syn => db: tcp host:5000 db:8080 syn
+    db> tcp db:8080 host:5000 syn+ack => web: tcp service:80 web:5000 syn+ack
+    job> tcp job:5000 service:80 syn => db: tcp host:5001 db:8080 syn
+    web> tcp web:5000 service:80 rst => db: tcp host:5000 db:8080 rst
+    vault> tcp vault:5000 service:80 syn => db: tcp host:5000 db:8080 syn
+    ");
+}
+
 #[test]
 fn a_pod_reaches_itself_through_its_service_whatever_the_policy() {
     let mut lab = Lab::new(&[&rules("lockdown", "db", "ingress: [{}], egress: [{}]")]);

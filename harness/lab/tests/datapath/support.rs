@@ -158,6 +158,11 @@ impl Lab {
         self.datapath.set_services(table(services));
     }
 
+    /// Leads everybody to a service over the node, which puts its address in the place of the client's.
+    pub(crate) fn lead_over_node(&mut self, service: &str) {
+        self.datapath.set_relays([(address(service), address("host"))].into());
+    }
+
     /// Sets services that hosts outside may use too.
     pub(crate) fn serve_everybody(&mut self, services: &str) {
         let mut table = table(services);
