@@ -17,12 +17,21 @@ use crate::exec::{self, ExecError, PodContainer};
 const ANSWER: Duration = Duration::from_secs(15);
 
 /// What an agent is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AgentQuestion {
     /// Its endpoints.
     Endpoints,
+    /// Its policy.
+    Policy,
     /// Its policy, and then its endpoints.
     PolicyAndEndpoints,
+}
+
+impl AgentQuestion {
+    /// What answers both questions.
+    fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::PolicyAndEndpoints }
+    }
 }
 
 /// The answer of an agent, in JSON.
@@ -30,7 +39,7 @@ pub(crate) enum AgentQuestion {
 pub(crate) struct AgentState {
     /// Its policy; empty if nobody asked for it.
     pub(crate) policy: String,
-    /// Its endpoints, read after its policy.
+    /// Its endpoints, read after its policy; empty if nobody asked for them.
     pub(crate) endpoints: String,
 }
 
@@ -45,9 +54,13 @@ impl AgentState {
         };
         let policy = match question {
             AgentQuestion::Endpoints => String::new(),
-            AgentQuestion::PolicyAndEndpoints => ask("policy", "get").await?,
+            AgentQuestion::Policy | AgentQuestion::PolicyAndEndpoints => ask("policy", "get").await?,
         };
-        Ok(Self { policy, endpoints: ask("endpoint", "list").await? })
+        let endpoints = match question {
+            AgentQuestion::Policy => String::new(),
+            AgentQuestion::Endpoints | AgentQuestion::PolicyAndEndpoints => ask("endpoint", "list").await?,
+        };
+        Ok(Self { policy, endpoints })
     }
 }
 
@@ -83,7 +96,7 @@ impl AgentPolls {
                 let next = ask_next(before, connection.clone(), agent.clone(), Arc::downgrade(&self.0));
                 (next.boxed().shared(), question)
             });
-            next.1 = next.1.max(question);
+            next.1 = next.1.and(question);
             next.0.clone()
         };
         answer.await
@@ -114,8 +127,26 @@ async fn ask_next(
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::fixture::{absent, server};
+
+    #[rstest]
+    #[case::the_same(AgentQuestion::Policy, AgentQuestion::Policy, AgentQuestion::Policy)]
+    #[case::another(AgentQuestion::Policy, AgentQuestion::Endpoints, AgentQuestion::PolicyAndEndpoints)]
+    #[case::a_part(
+        AgentQuestion::Endpoints,
+        AgentQuestion::PolicyAndEndpoints,
+        AgentQuestion::PolicyAndEndpoints
+    )]
+    fn both_questions_are_answered(
+        #[case] one: AgentQuestion,
+        #[case] other: AgentQuestion,
+        #[case] expected: AgentQuestion,
+    ) {
+        assert_eq!((one.and(other), other.and(one)), (expected, expected));
+    }
 
     #[tokio::test]
     async fn those_who_ask_meanwhile_share_the_next_answer() {
@@ -127,15 +158,17 @@ mod tests {
         };
         let polls = AgentPolls::default();
         let ask = |question| polls.ask(&connection, &agent, question);
-        let (endpoints, all) = (AgentQuestion::Endpoints, AgentQuestion::PolicyAndEndpoints);
+        let (endpoints, policy) = (AgentQuestion::Endpoints, AgentQuestion::Policy);
         let (first, second, third, fourth) =
-            tokio::join!(ask(endpoints), ask(endpoints), ask(all), ask(endpoints));
+            tokio::join!(ask(endpoints), ask(endpoints), ask(policy), ask(endpoints));
         assert!([&first, &second, &third, &fourth].iter().all(|answer| answer.is_err()));
         // An answer is not kept for those who ask later.
         ask(endpoints).await.unwrap_err();
+        ask(policy).await.unwrap_err();
         let text = log.text().replace("&command=", " ");
         let asked: Vec<&str> =
             text.lines().filter_map(|line| line.split_once("cilium-dbg ")).map(|it| it.1).collect();
-        assert_eq!(asked, ["endpoint list -o json", "policy get -o json", "endpoint list -o json"]);
+        let (endpoints, policy) = ("endpoint list -o json", "policy get -o json");
+        assert_eq!(asked, [endpoints, policy, endpoints, policy]);
     }
 }

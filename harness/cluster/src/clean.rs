@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use crate::connect::ApiConnection;
@@ -18,6 +19,9 @@ use crate::objects::{
     metadata,
 };
 use crate::wait::WaitProgress;
+
+/// How many namespaces are removed at once.
+const AT_ONCE: usize = 8;
 
 /// Whose objects are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +70,12 @@ impl CleanError {
     }
 }
 
-/// Removes what runs left behind and waits until it is gone. Returns the removed objects; none is not an error.
+/// Removes what runs left behind, and waits until it is gone. Returns the removed objects; none is not an error.
+///
+/// At the end of a run nothing waits for namespaces that are empty: Kubernetes takes at least 5 s to remove one, in which
+/// it affects nobody, and whoever wants its name waits for it.
+/// <https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/namespace/namespace_controller.go>
+/// (`namespaceDeletionGracePeriod`)
 pub async fn clean(
     connection: &ApiConnection,
     scope: &CleanScope,
@@ -90,21 +99,33 @@ pub async fn clean(
         objects::marked(connection, NAMESPACE, run).await?
     };
     let going: BTreeSet<&str> = spaces.iter().filter_map(|space| metadata(space, "name")).collect();
-    let stays = |found: &Value| metadata(found, "namespace").is_some_and(|space| !going.contains(space));
+    let mut awaited: BTreeSet<String> = match scope {
+        CleanScope::Run(_) => BTreeSet::new(),
+        CleanScope::AllRuns | CleanScope::AllRunsForced => going.iter().map(ToString::to_string).collect(),
+    };
     for kind in [POD, SERVICE, ENDPOINT_SLICE, SERVICE_ACCOUNT] {
-        for found in objects::marked(connection, kind, run).await?.iter().filter(|it| stays(it)) {
+        for found in objects::marked(connection, kind, run).await? {
+            let space = metadata(&found, "namespace").unwrap_or_default();
+            if going.contains(space) {
+                awaited.insert(space.to_owned());
             // Kubernetes removes the slices that it made for a service, which carry the labels of that service.
-            if kind != ENDPOINT_SLICE || found.pointer("/metadata/ownerReferences").is_none() {
-                remove(connection, kind, found, &mut removed).await?;
+            } else if kind != ENDPOINT_SLICE || found.pointer("/metadata/ownerReferences").is_none() {
+                remove(connection, kind, &found, &mut removed).await?;
             }
         }
     }
-    for space in &spaces {
-        remove(connection, NAMESPACE, space, &mut removed).await?;
-    }
+    let removals = stream::iter(&spaces).map(|space| async move {
+        let mut removed = BTreeSet::new();
+        remove(connection, NAMESPACE, space, &mut removed).await.map(|()| removed)
+    });
+    let removals: Vec<BTreeSet<ApiObject>> = removals.buffered(AT_ONCE).try_collect().await?;
+    removed.extend(removals.into_iter().flatten());
     release(connection, scope, &mut removed).await?;
     for space in &spaces {
         let name = metadata(space, "name").unwrap_or_default();
+        if !awaited.contains(name) {
+            continue;
+        }
         progress.tell(format!("wait until the namespace {name} has gone"));
         namespaces::gone(connection, name, metadata(space, "uid").map(str::to_owned), progress).await?;
     }

@@ -1,3 +1,4 @@
+use rstest::rstest;
 use serde_json::json;
 
 use super::*;
@@ -81,6 +82,21 @@ async fn policies_go_first_and_namespaces_last() {
     ");
     let selected = asked.lines().find(|line| line.contains("clusterwide")).unwrap();
     insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1");
+}
+
+/// Those that Kubernetes has still to empty are waited for, and after `verdikt clean` all.
+#[rstest]
+#[case::of_a_run(CleanScope::Run("run-1".parse().unwrap()), &["shop"])]
+#[case::of_all(CleanScope::AllRunsForced, &["shop", "shop-before"])]
+#[tokio::test]
+async fn empty_namespaces_of_a_run_are_not_waited_for(#[case] scope: CleanScope, #[case] expected: &[&str]) {
+    let (connection, log) = server(full);
+    clean(&connection, &scope, &WaitProgress::default()).await.unwrap();
+    let asked = log.text();
+    let awaited = asked.lines().filter_map(|line| line.split_once("fieldSelector=metadata.name%3D"));
+    let awaited: BTreeSet<&str> =
+        awaited.map(|(_, rest)| rest.split('&').next().unwrap_or_default()).collect();
+    assert_eq!(awaited, expected.iter().copied().collect(), "{asked}");
 }
 
 /// The next scenario may want the same namespace, and to remove one takes longer than most scenarios.

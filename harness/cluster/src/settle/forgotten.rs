@@ -21,7 +21,7 @@ impl Cluster {
         for (node, agent) in agents.filter(|_| !uids.is_empty()) {
             let what = format!("wait until the agent of node {node} has dropped the clusterwide policies");
             let forgotten = |said: &AgentState| has_forgotten(&said.policy, uids);
-            let question = AgentQuestion::PolicyAndEndpoints;
+            let question = AgentQuestion::Policy;
             let asked = self.ask_until(&what, &agent, question, clock, forgotten).await;
             let reason = match asked {
                 Ok(Ok(_)) => continue,

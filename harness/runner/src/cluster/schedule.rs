@@ -2,7 +2,8 @@
 //!
 //! Namespaces are renamed if that lets more scenarios run at the same time, and if the scenario does not depend on their
 //! names. Scenarios that have to wait for one another start first, the longest chain before others, so that those left
-//! for the end can run at the same time. The pods of a few waiting scenarios are created in advance.
+//! for the end can run at the same time; before them those that may affect everybody. The pods of waiting scenarios are
+//! created in advance.
 
 mod begun;
 #[cfg(test)]
@@ -98,7 +99,9 @@ impl<'a> ClusterSchedule<'a> {
         let mut schedule = Self { candidates, order: Vec::new(), begun, let_in };
         let times: Vec<Duration> = scenarios.iter().map(expected_time).collect();
         let claims: Vec<_> = schedule.candidates.iter().map(Candidate::claims).collect();
-        let order = longest_chain_first(&times, &claims);
+        let mut order = longest_chain_first(&times, &claims);
+        // Whoever may affect everybody runs alone: first, while others create their pods.
+        order.sort_by_key(|index| !claims[*index].contains(&Claim::Everybody));
         schedule.order = order;
         schedule
     }

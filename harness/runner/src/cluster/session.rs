@@ -138,10 +138,12 @@ impl ClusterSession {
                 (settings.tell)(&Notice::ForeignPolicies(foreign));
             }
         }
-        for limit in limits::near(&connection, &facts).await {
+        let (near, flows) =
+            tokio::join!(limits::near(&connection, &facts), choose_flows(&connection, &facts));
+        for limit in near {
             (settings.tell)(&Notice::NearLimit(limit));
         }
-        let flows = choose_flows(&connection, &facts).await?;
+        let flows = flows?;
         let run = run_id()?;
         let (names, polls) = (NameServer::default(), AgentPolls::default());
         Ok(Self { connection, facts, flows, run, borrowed, names, polls, settings })
