@@ -15,8 +15,8 @@ use crate::lease::{self, LeaseError};
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
 use crate::namespaces::{self, NamespaceError};
 use crate::objects::{
-    self, ApiObject, ENDPOINT_SLICE, LEASE, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, SERVICE_ACCOUNT,
-    metadata,
+    self, ApiObject, ENDPOINT_SLICE, LEASE, LOCAL_REDIRECT_POLICY, NAMESPACE, POD, POLICIES, ResourceKind,
+    SERVICE, SERVICE_ACCOUNT, metadata,
 };
 use crate::wait::WaitProgress;
 
@@ -86,7 +86,7 @@ pub async fn clean(
         lease::free(connection).await?;
     }
     let mut removed = BTreeSet::new();
-    for kind in POLICIES.iter().copied() {
+    for kind in POLICIES.iter().copied().chain([LOCAL_REDIRECT_POLICY]) {
         for found in objects::marked(connection, kind, run).await? {
             remove(connection, kind, &found, &mut removed).await?;
         }

@@ -8,6 +8,7 @@ mod name_server;
 mod outside;
 mod place;
 mod populate;
+mod redirects;
 mod unready;
 
 pub use self::configure::is_served_by_node;
@@ -41,7 +42,7 @@ use crate::namespaces::NamespaceError;
 use crate::objects::{ApiObject, POD};
 use crate::pods::is_in_host_network;
 use crate::policies::{self, AppliedPolicies, PolicyContext, PolicyError, StoredPolicies};
-use crate::wait::{Late, WaitProgress};
+use crate::wait::WaitProgress;
 use crate::world::World;
 
 /// How a scenario uses a cluster.
@@ -134,6 +135,12 @@ pub enum ClusterError {
         /// What was last seen.
         reason: String,
     },
+    /// An agent does not lead elsewhere what local redirect policies say.
+    #[error("local redirect policies do not hold: {last}; does the agent's log name one?")]
+    Redirects {
+        /// What was last seen.
+        last: String,
+    },
     /// A probe outside the cluster does not start.
     #[error("cannot start `{command}`: {reason}")]
     Outside {
@@ -145,17 +152,6 @@ pub enum ClusterError {
     /// A probe fails.
     #[error(transparent)]
     Probe(#[from] ProbeError),
-}
-
-impl ClusterError {
-    /// The error for pods that were not ready in time.
-    fn unready(late: Late) -> Self {
-        match late {
-            Late::Api(error) => error.into(),
-            Late::Failed(reason) => Self::Pod { reason, events: Vec::new() },
-            Late::Deadline { last, after } => Self::Unready { last, after, events: Vec::new() },
-        }
-    }
 }
 
 /// The topology of one scenario on a cluster. Dropping it ends its probes; [`crate::clean`] removes its objects.
@@ -193,6 +189,8 @@ pub struct Cluster {
     pods_on: Option<String>,
     /// The nodes that run a probe, in a pod or in their own network.
     in_use: BTreeSet<String>,
+    /// Whether the scenario has had local redirect policies.
+    has_redirects: bool,
     last_canary: u64,
 }
 
@@ -227,6 +225,7 @@ impl Cluster {
             canaries: Vec::new(),
             pods_on: None,
             in_use: BTreeSet::new(),
+            has_redirects: false,
             last_canary: 0,
         })
     }

@@ -20,6 +20,7 @@ use verdikt_scenario::version::CiliumVersion;
 use crate::connect::ApiConnection;
 use crate::error::{ApiError, list};
 use crate::exec::{self, ExecError, PodContainer};
+use crate::objects::LOCAL_REDIRECT_POLICY;
 
 pub use self::load_balancing::LoadBalancing;
 
@@ -186,6 +187,12 @@ impl CiliumFacts {
         let replaces = self.config.get("kube-proxy-replacement");
         replaces.is_some_and(|value| ["true", "strict"].contains(&value.as_str()))
             || self.is_on("enable-host-port")
+    }
+
+    /// Whether agents obey local redirect policies.
+    /// <https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/>
+    pub fn redirects(&self) -> bool {
+        self.is_on("enable-local-redirect-policy") && self.kinds.contains(LOCAL_REDIRECT_POLICY.plural)
     }
 
     /// The name of the cluster in identities.

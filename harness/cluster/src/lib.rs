@@ -47,3 +47,4 @@ pub mod world;
 mod fixture;
 mod manifest;
 mod probe;
+mod redirects;

@@ -70,6 +70,10 @@ pub const CILIUM_IDENTITY: ResourceKind =
 /// Cilium's endpoints.
 pub const CILIUM_ENDPOINT: ResourceKind = namespaced("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints");
 
+/// Local redirect policies.
+pub const LOCAL_REDIRECT_POLICY: ResourceKind =
+    namespaced("CiliumLocalRedirectPolicy", "cilium.io", "v2", "ciliumlocalredirectpolicies");
+
 /// The kinds of policies, clusterwide ones first: they are removed in this order.
 pub const POLICIES: &[ResourceKind] = &[
     policy(PolicyKind::ClusterNetworkPolicy, 0),

@@ -59,6 +59,7 @@ pub const EVERYWHERE: &[AccessRule] = &[
     rule("cilium.io", "ciliumendpoints", &["list", "watch"]),
     rule("cilium.io", "ciliumidentities", &["list"]),
     rule("cilium.io", "ciliumloadbalancerippools", &["list"]),
+    rule("cilium.io", "ciliumlocalredirectpolicies", &["list"]),
     rule("cilium.io", "ciliumnetworkpolicies", &["create", "delete", "get", "list", "update", "watch"]),
     rule("cilium.io", "ciliumnetworkpolicies/status", &["patch"]),
     rule("discovery.k8s.io", "endpointslices", &["create", "delete", "list", "patch"]),
@@ -110,6 +111,10 @@ pub const CLUSTERWIDE: &[AccessRule] = &[
     ),
 ];
 
+/// What it also needs for local redirect policies, which may lead any address elsewhere: the same role.
+pub const REDIRECTING: &[AccessRule] =
+    &[rule("cilium.io", "ciliumlocalredirectpolicies", &["create", "delete", "list"])];
+
 /// A missing permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
@@ -155,6 +160,11 @@ pub async fn missing_to_borrow(
 /// The missing permissions of [`CLUSTERWIDE`].
 pub async fn missing_clusterwide(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
     missing_of(connection, CLUSTERWIDE, None).await
+}
+
+/// The missing permissions of [`REDIRECTING`].
+pub async fn missing_to_redirect(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
+    missing_of(connection, REDIRECTING, None).await
 }
 
 async fn missing_of(

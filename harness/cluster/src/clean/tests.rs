@@ -38,6 +38,7 @@ fn full(asked: &FixtureRequest) -> FixtureAnswer {
             object("default", "outside"),
             {"metadata": {"namespace": "default", "name": "api-x1", "uid": "u", "ownerReferences": []}},
         ])),
+        "ciliumlocalredirectpolicies" => list(&json!([object("shop", "metadata")])),
         "ciliumclusterwidenetworkpolicies" => list(&json!([object("", "all")])),
         "networkpolicies" => list(&json!([object("shop", "closed")])),
         _ => absent(),
@@ -60,6 +61,7 @@ async fn policies_go_first_and_namespaces_last() {
     DELETE /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies/all
     DELETE /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/closed
     DELETE /apis/cilium.io/v2/ciliumcidrgroups/ours
+    DELETE /apis/cilium.io/v2/namespaces/shop/ciliumlocalredirectpolicies/metadata
     DELETE /api/v1/namespaces/default/pods/cart
     DELETE /api/v1/namespaces/default/services/api
     DELETE /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/outside
@@ -73,6 +75,7 @@ async fn policies_go_first_and_namespaces_last() {
     insta::assert_snapshot!(removed.join("\n"), @"
     CiliumCIDRGroup ours
     CiliumClusterwideNetworkPolicy all
+    CiliumLocalRedirectPolicy shop/metadata
     EndpointSlice default/outside
     Namespace shop
     Namespace shop-before

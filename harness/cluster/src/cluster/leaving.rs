@@ -68,15 +68,16 @@ impl Cluster {
     }
 
     /// Removes everything that was created for the scenario except its namespaces. Policies go first, so that no policy
-    /// cuts off a pod that is still there. Waits until the agents have dropped clusterwide policies, which could affect the
-    /// next scenario.
-    pub async fn remove_all(self) -> Result<(), ApiError> {
+    /// cuts off a pod that is still there. Waits until the agents have dropped clusterwide policies and local redirect
+    /// policies, which could affect the next scenario.
+    pub async fn remove_all(self) -> Result<(), ClusterError> {
         let canaries = self.canaries.iter().map(|(object, uid)| (object, uid));
         self.remove_each(self.stored.uids().chain(canaries)).await?;
         let clusterwide = self.stored.uids().filter(|(object, _)| !object.kind.namespaced);
         let clusterwide: Vec<String> = clusterwide.map(|(_, uid)| uid.clone()).collect();
         self.wait_forgotten(&clusterwide).await;
-        self.remove_each(&self.uids).await
+        self.remove_each(&self.uids).await?;
+        self.await_no_redirects().await
     }
 
     async fn remove_each<'a>(
@@ -89,7 +90,7 @@ impl Cluster {
     }
 
     /// Removes an object that this run created, and no other object of the same name.
-    async fn remove(&mut self, object: &ApiObject) -> Result<(), ApiError> {
+    pub(super) async fn remove(&mut self, object: &ApiObject) -> Result<(), ApiError> {
         if let Some(uid) = self.uids.get(object) {
             objects::delete(&self.connection, object, uid).await?;
         }

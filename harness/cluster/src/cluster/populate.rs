@@ -18,7 +18,8 @@ use crate::exec::PodContainer;
 use crate::mark::SYSTEM_NAMESPACE;
 use crate::namespaces;
 use crate::objects::{
-    self, ApiObject, POD, ResourceKind, SERVICE_ACCOUNT, labels_of, metadata, namespaced_name,
+    self, ApiObject, LOCAL_REDIRECT_POLICY, POD, ResourceKind, SERVICE_ACCOUNT, labels_of, metadata,
+    namespaced_name,
 };
 use crate::pods::{self, PROBE_CONTAINER, PodObstacle};
 use crate::probe;
@@ -49,7 +50,8 @@ impl Cluster {
         }
         let headless = services::headless(topology, &self.addresses);
         self.addresses.services.extend(headless);
-        self.find_exposed_ports(topology).await
+        self.find_exposed_ports(topology).await?;
+        self.await_redirects(topology).await
     }
 
     /// Creates the pods of a topology in advance and starts their probes, before its services exist.
@@ -173,6 +175,7 @@ impl Cluster {
                 }
             }
         }
+        wanted.extend(self.redirect_objects(topology));
         wanted
     }
 
@@ -181,8 +184,13 @@ impl Cluster {
             if self.created.get(&object) == Some(&body) {
                 continue;
             }
+            // Kubernetes does not let a local redirect policy change.
+            let stays = object.kind != LOCAL_REDIRECT_POLICY;
             let present = self.created.contains_key(&object);
-            let made = if present {
+            if present && !stays {
+                self.remove(&object).await?;
+            }
+            let made = if present && stays {
                 objects::merge(&self.connection, &object, &body).await?
             } else {
                 objects::create(&self.connection, &object, &body, FieldValidation::Strict).await?

@@ -12,6 +12,17 @@ use crate::wait::Late;
 /// How many events a message lists.
 const MOST: usize = 3;
 
+impl ClusterError {
+    /// The error for pods that were not ready in time.
+    pub(super) fn unready(late: Late) -> Self {
+        match late {
+            Late::Api(error) => error.into(),
+            Late::Failed(reason) => Self::Pod { reason, events: Vec::new() },
+            Late::Deadline { last, after } => Self::Unready { last, after, events: Vec::new() },
+        }
+    }
+}
+
 impl Cluster {
     /// The error for pods that were not ready in time, with the events about them.
     pub(super) async fn unready(&self, late: Late) -> ClusterError {

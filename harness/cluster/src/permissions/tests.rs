@@ -52,7 +52,7 @@ fn the_shipped_rules_are_those_needed() {
     check("Role", "verdikt", Some("verdikt-system"), &[IN_SYSTEM]);
     check("Role", "verdikt-cilium", Some("kube-system"), &[OF_CILIUM, FALLBACK]);
     check("ClusterRole", "verdikt-borrow", None, &[BORROWING]);
-    check("ClusterRole", "verdikt-clusterwide", None, &[CLUSTERWIDE]);
+    check("ClusterRole", "verdikt-clusterwide", None, &[CLUSTERWIDE, REDIRECTING]);
 }
 
 #[test]
@@ -99,6 +99,7 @@ fn whatever_may_be_changed_is_kept_to_what_is_ours() {
 #[case::fallback(FALLBACK)]
 #[case::borrowing(BORROWING)]
 #[case::clusterwide(CLUSTERWIDE)]
+#[case::redirecting(REDIRECTING)]
 fn needs_are_in_order(#[case] rules: &[AccessRule]) {
     let keys: Vec<_> = rules.iter().map(|rule| (rule.group, rule.resource)).collect();
     assert!(keys.is_sorted(), "{keys:?}");

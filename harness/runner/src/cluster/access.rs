@@ -49,6 +49,8 @@ pub enum RightsScope {
     Cilium(String),
     /// Scenarios with clusterwide policies.
     Clusterwide,
+    /// Scenarios with local redirect policies.
+    Redirects,
     /// A namespace that is borrowed.
     Borrowed(NamespaceName),
 }
@@ -64,7 +66,7 @@ impl AccessError {
             RightsScope::Cilium(namespace) => {
                 format!("an administrator can create the Role verdikt-cilium of clusters/rbac.yaml in {namespace}")
             }
-            RightsScope::Clusterwide => {
+            RightsScope::Clusterwide | RightsScope::Redirects => {
                 "an administrator can bind the ClusterRole verdikt-clusterwide of clusters/rbac.yaml; `--filter` \
                  chooses other scenarios"
                     .to_owned()
@@ -82,6 +84,7 @@ impl fmt::Display for RightsScope {
             Self::Run => Ok(()),
             Self::Cilium(namespace) => write!(f, " in the namespace {namespace}"),
             Self::Clusterwide => f.write_str(", which scenarios with clusterwide policies need"),
+            Self::Redirects => f.write_str(", which scenarios with local redirect policies need"),
             Self::Borrowed(namespace) => write!(f, " in the namespace {namespace}"),
         }
     }
@@ -129,6 +132,12 @@ pub fn name_for_people(connection: &ApiConnection, facts: &Facts) -> String {
 pub(super) async fn require_clusterwide(connection: &ApiConnection) -> Result<(), AccessError> {
     let missing = permissions::missing_clusterwide(connection).await?;
     require(connection, RightsScope::Clusterwide, missing)
+}
+
+/// Checks the permissions for local redirect policies.
+pub(super) async fn require_redirects(connection: &ApiConnection) -> Result<(), AccessError> {
+    let missing = permissions::missing_to_redirect(connection).await?;
+    require(connection, RightsScope::Redirects, missing)
 }
 
 /// Checks the permissions for the borrowed namespaces, and reads them.

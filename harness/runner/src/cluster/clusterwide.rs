@@ -9,6 +9,7 @@ use std::fmt;
 use verdikt_cluster::inspect::Facts;
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_engine::selected::Selected;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{Labels, Topology};
@@ -30,19 +31,31 @@ pub enum Clusterwide {
     Allowed,
 }
 
-/// Why a scenario is skipped; none if it has no clusterwide policy.
+/// Why a scenario is skipped; none if it has no clusterwide policy and no local redirect policy.
 pub(super) fn unfit(clusterwide: Clusterwide, scenario: &Scenario) -> Option<String> {
+    if clusterwide != Clusterwide::Skipped {
+        return None;
+    }
+    if let Some(redirect) = redirects(scenario).next() {
+        return Some(format!(
+            "it has the local redirect policy {redirect}, which is in force for every pod of its node; `--clusterwide` runs it"
+        ));
+    }
     let policy = scenario.steps.iter().flat_map(of_step).next()?.object();
-    let reason = format!(
+    Some(format!(
         "it has a policy that is in force for every pod of the cluster, {policy}; `--clusterwide` lists the pods \
          that it selects, and runs it"
-    );
-    (clusterwide == Clusterwide::Skipped).then_some(reason)
+    ))
 }
 
 /// Whether a scenario has policies that may select pods outside the scenario.
 pub fn has_clusterwide_policies(scenario: &Scenario) -> bool {
     scenario.steps.iter().flat_map(of_step).next().is_some()
+}
+
+/// The local redirect policies of a scenario, which may lead elsewhere what pods outside the scenario send.
+pub(super) fn redirects(scenario: &Scenario) -> impl Iterator<Item = &NamespacedName> {
+    scenario.steps.iter().flat_map(|step| step.topology.redirects.keys())
 }
 
 /// The clusterwide policies of a step: all kinds except namespaced ones and those that select nothing.

@@ -58,6 +58,7 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         .or_else(|| unfit_pods(topology))
         .or_else(|| forbidden_pods(borrowed, topology))
         .or_else(|| unfit_host_ports(cilium, topology))
+        .or_else(|| unfit_redirects(cilium, topology))
         .or_else(|| unbalanced(facts.load_balancing, borrowed, topology))
         .or_else(|| unfit_api_server(facts, step))
         .or_else(|| unfit_endpoints(step))
@@ -103,6 +104,15 @@ fn unfit_host_ports(cilium: &CiliumFacts, topology: &Topology) -> Option<String>
     let (name, _) = led.filter(|_| !cilium.leads_host_ports())?;
     Some(format!(
         "its pod {name} has ports of the node, and here Cilium does not lead them (kube-proxy-replacement)"
+    ))
+}
+
+/// Local redirect policies, if agents do not obey them.
+fn unfit_redirects(cilium: &CiliumFacts, topology: &Topology) -> Option<String> {
+    let (name, _) = topology.redirects.iter().next().filter(|_| !cilium.redirects())?;
+    Some(format!(
+        "it has the local redirect policy {name}, and here Cilium has none (enable-local-redirect-policy in its \
+         ConfigMap, and the kind CiliumLocalRedirectPolicy)"
     ))
 }
 
@@ -175,14 +185,9 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
         let reason = "it sends ICMP messages other than echo requests, which needs capabilities that its pods do not have";
         return Some(reason.to_owned());
     }
-    if let Some(name) = topology.redirects.keys().next() {
-        return Some(format!(
-            "it has the local redirect policy {name}, which is configured for the whole cluster"
-        ));
-    }
     if let Some(policy) = step.policies.iter().find(|policy| names_secret(&policy.root)) {
         return Some(format!(
-            "its {} ends TLS with a secret, which verdikt cannot create on a cluster",
+            "its {} ends or begins TLS with a secret, and verdikt creates no secrets on a cluster",
             policy.object()
         ));
     }

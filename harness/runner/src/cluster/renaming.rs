@@ -20,7 +20,8 @@ use verdikt_scenario::name::{DnsName, HostName, NamespaceName, NamespacedName};
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{
-    CLUSTER_DOMAIN, DNS_NAMESPACE, Dns, Endpoint, Labels, NAMESPACE_NAME_LABEL, Topology, WorldHost,
+    CLUSTER_DOMAIN, DNS_NAMESPACE, Dns, Endpoint, Labels, LocalRedirect, NAMESPACE_NAME_LABEL,
+    RedirectFrontend, Topology, WorldHost,
 };
 
 use super::resources::name_of;
@@ -90,8 +91,18 @@ impl Renaming {
             host.address = *self.addresses.get(&host.address).unwrap_or(&host.address);
             (name, host)
         };
+        let redirect = |(name, mut redirect): (NamespacedName, LocalRedirect)| {
+            match &mut redirect.frontend {
+                RedirectFrontend::Service(service) => *service = inside(&self.there, service),
+                RedirectFrontend::Address(address) => {
+                    *address = *self.addresses.get(address).unwrap_or(address);
+                }
+            }
+            (inside(&self.there, &name), redirect)
+        };
         let topology = topology.clone();
         Topology {
+            redirects: topology.redirects.into_iter().map(redirect).collect(),
             world: topology.world.into_iter().map(host).collect(),
             audited: endpoints(&topology.audited),
             silent: endpoints(&topology.silent),

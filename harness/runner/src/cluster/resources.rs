@@ -7,6 +7,7 @@
 //! | a pod of one that a clusterwide policy of the other may select | that policy would decide there too |
 //! | nodes, on which one of them serves | everybody who reaches a node reaches its servers |
 //! | an address outside at which one of them serves | there is only one server, and Cilium's DNS cache outlives a pod |
+//! | an address that one of them redirects | a local redirect policy concerns all pods of the node |
 //! | a DNS name of a host outside | one server answers for all scenarios, and knows one answer for each name |
 //!
 //! The cluster's own DNS server counts as a pod of every scenario that looks up names. Audit mode is set per pod and the
@@ -26,7 +27,7 @@ use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::policy::{ObjectRef, PolicyKind};
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE, DNS_POD};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE, DNS_POD, RedirectFrontend};
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::rejections::options;
@@ -49,7 +50,7 @@ pub(super) struct Resources {
     serves_on_nodes: NodeServers,
     /// The addresses of hosts outside, and external addresses of services.
     addresses: BTreeSet<IpAddr>,
-    /// The addresses at which something serves, or to which a DNS name resolves.
+    /// The addresses at which something serves, to which a DNS name resolves, or that a policy redirects.
     serving: BTreeSet<IpAddr>,
     /// Those outside that it has, or looks up.
     names: BTreeSet<DnsName>,
@@ -145,6 +146,12 @@ impl Resources {
         let taken = topology.services.values().flat_map(|service| &service.external_ips);
         self.addresses.extend(taken.clone());
         self.serving.extend(taken);
+        let redirected = topology.redirects.values().filter_map(|redirect| match redirect.frontend {
+            RedirectFrontend::Address(address) => Some(address),
+            RedirectFrontend::Service(_) => None,
+        });
+        self.addresses.extend(redirected.clone());
+        self.serving.extend(redirected);
     }
 
     /// Whether two scenarios share an address at which one of them serves.

@@ -28,7 +28,8 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::run_result::RunResult;
 
-use super::access::{AccessError, look_at_borrowed, require_clusterwide};
+use super::access::{AccessError, look_at_borrowed, require_clusterwide, require_redirects};
+use super::clusterwide::redirects;
 use super::flows::shared::SharedFlows;
 use super::notice::Notice;
 use super::renaming::RenamedBackend;
@@ -285,8 +286,9 @@ impl ClusterSession {
         runs: impl Iterator<Item = &Scenario>,
         progress: &WaitProgress,
     ) -> Result<Lease, SessionError> {
-        let clusterwide: Vec<&Scenario> =
-            runs.filter(|scenario| has_clusterwide_policies(scenario)).collect();
+        let runs: Vec<&Scenario> = runs.collect();
+        let has_policies = |scenario: &&&Scenario| has_clusterwide_policies(scenario);
+        let clusterwide: Vec<&Scenario> = runs.iter().filter(has_policies).copied().collect();
         if self.settings.clusterwide == Clusterwide::Listed {
             let others = others(&self.connection).await?;
             for reach in clusterwide.iter().flat_map(|it| reach(&self.facts, &others, it, self.version())) {
@@ -295,6 +297,9 @@ impl ClusterSession {
         }
         if !clusterwide.is_empty() {
             require_clusterwide(&self.connection).await?;
+        }
+        if runs.iter().any(|scenario| redirects(scenario).next().is_some()) {
+            require_redirects(&self.connection).await?;
         }
         namespaces::ensure_system(&self.connection, progress).await?;
         Ok(Lease::take(&self.connection, &self.run).await?)

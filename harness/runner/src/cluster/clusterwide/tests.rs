@@ -3,7 +3,7 @@ use std::fs;
 
 use verdikt_cluster::inspect::{CiliumFacts, NodeFacts};
 use verdikt_scenario::loader::load;
-use verdikt_scenario::topology::Pod;
+use verdikt_scenario::topology::{LocalRedirect, Pod, RedirectFrontend};
 
 use super::*;
 
@@ -43,6 +43,21 @@ fn scenarios_with_clusterwide_policies_need_leave() {
     insta::assert_snapshot!(unfit(Clusterwide::Skipped, &all).unwrap(), @"it has a policy that is in force for every pod of the cluster, CiliumClusterwideNetworkPolicy all; `--clusterwide` lists the pods that it selects, and runs it");
     assert_eq!(unfit(Clusterwide::Allowed, &all), None);
     assert_eq!(unfit(Clusterwide::Skipped, &own), None);
+}
+
+/// They concern whoever sends to the address from the node.
+#[test]
+fn scenarios_with_local_redirect_policies_need_leave() {
+    let mut redirected = scenario("");
+    let redirect = LocalRedirect {
+        frontend: RedirectFrontend::Address("169.254.169.254".parse().unwrap()),
+        selects: Labels::new(),
+        ports: Vec::new(),
+        spares_backends: false,
+    };
+    redirected.steps[0].topology.redirects.insert("shop/metadata".parse().unwrap(), redirect);
+    insta::assert_snapshot!(unfit(Clusterwide::Skipped, &redirected).unwrap(), @"it has the local redirect policy shop/metadata, which is in force for every pod of its node; `--clusterwide` runs it");
+    assert_eq!(unfit(Clusterwide::Allowed, &redirected), None);
 }
 
 #[test]

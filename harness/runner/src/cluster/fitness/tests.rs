@@ -68,9 +68,34 @@ fn secrets_that_a_policy_names() {
     };
     assert_eq!(unfit(""), None);
     let reason = unfit(", terminatingTLS: {secret: {namespace: shop, name: certificate}}");
-    let expected =
-        "its CiliumNetworkPolicy shop/guard ends TLS with a secret, which verdikt cannot create on a cluster";
+    let expected = "its CiliumNetworkPolicy shop/guard ends or begins TLS with a secret, and verdikt creates no secrets on a cluster";
     assert_eq!(reason.as_deref(), Some(expected));
+}
+
+/// Cilium obeys them if it is told to, and its operator creates the kind then.
+#[rstest]
+#[case::on("true", true, None)]
+#[case::off(
+    "false",
+    true,
+    Some(
+        "it has the local redirect policy shop/metadata, and here Cilium has none (enable-local-redirect-policy in its ConfigMap, and the kind CiliumLocalRedirectPolicy)"
+    )
+)]
+#[case::no_kind(
+    "true",
+    false,
+    Some(
+        "it has the local redirect policy shop/metadata, and here Cilium has none (enable-local-redirect-policy in its ConfigMap, and the kind CiliumLocalRedirectPolicy)"
+    )
+)]
+fn local_redirect_policies(#[case] option: &str, #[case] is_kind: bool, #[case] expected: Option<&str>) {
+    let topology = "  redirects: {shop/metadata: {from: metadata, selects: {app: web}, ports: {80: 80}}}\n  world: \
+                    {metadata: {address: 169.254.169.254, serves: [http 80]}}\n";
+    let step = step(topology, "http GET metadata:80/", "");
+    let mut facts = facts(&[("enable-local-redirect-policy", option)]);
+    facts.cilium.kinds.extend(is_kind.then(|| "ciliumlocalredirectpolicies".to_owned()));
+    assert_eq!(unfit_redirects(&facts.cilium, &step.topology).as_deref(), expected);
 }
 
 /// A cluster of one node with the API server, and of Cilium with these settings.

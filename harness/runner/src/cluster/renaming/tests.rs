@@ -135,3 +135,25 @@ fn hosts_move_where_no_policy_tells_them_apart(
     assert_eq!(address("bank").as_deref(), expected);
     assert_eq!(address("mint").as_deref(), Some("203.0.113.7"));
 }
+
+/// A local redirect policy has the namespace of its pods, and leads away from a service there or from a host outside.
+#[rstest]
+#[case::a_service(RedirectFrontend::Service("shop/api".parse().unwrap()), "shop-verdikt-2/api")]
+#[case::a_host_that_moves(RedirectFrontend::Address("192.0.2.1".parse().unwrap()), "192.0.2.33")]
+#[case::a_host_that_stays(RedirectFrontend::Address("203.0.113.7".parse().unwrap()), "203.0.113.7")]
+fn local_redirect_policies_follow(#[case] frontend: RedirectFrontend, #[case] expected: &str) {
+    let mut scenario = with_hosts("0.0.0.0/0");
+    let redirect =
+        LocalRedirect { frontend, selects: Labels::new(), ports: Vec::new(), spares_backends: false };
+    for step in &mut scenario.steps {
+        step.topology.redirects.insert("shop/led".parse().unwrap(), redirect.clone());
+    }
+    let renaming = Renaming::new(&scenario, 1, &["0.0.0.0/0".parse().unwrap()]).unwrap();
+    let there = renaming.scenario(&scenario);
+    let (name, redirect) = there.steps[0].topology.redirects.first_key_value().unwrap();
+    let frontend = match &redirect.frontend {
+        RedirectFrontend::Service(service) => service.to_string(),
+        RedirectFrontend::Address(address) => address.to_string(),
+    };
+    assert_eq!((name.to_string().as_str(), frontend.as_str()), ("shop-verdikt-2/led", expected));
+}

@@ -33,7 +33,7 @@ fn written() -> Vec<(&'static str, String)> {
         let namespace = if name == "same-namespace" { "plain" } else { name };
         let text = format!(
             "scenario: {name}\nabout: Why.\ntopology:\n  namespaces: {{shop: {{}}}}\n  pods:\n    shop/cart: {{}}\n    \
-             shop/api: {{serves: [tcp 80]}}\n{topology}steps:\n{FIRST}{steps}{policies}"
+             shop/api: {{labels: {{app: api}}, serves: [tcp 80]}}\n{topology}steps:\n{FIRST}{steps}{policies}"
         );
         (name, text.replace("shop", namespace))
     };
@@ -63,6 +63,15 @@ fn written() -> Vec<(&'static str, String)> {
         make("host", &host("203.0.113.1", ""), "", ""),
         make("same-address", &host("203.0.113.1", ""), "", ""),
         make("serving-there", &host("203.0.113.1", ", serves: [tcp 80]"), "", ""),
+        make(
+            "redirecting",
+            &format!(
+                "  redirects: {{shop/led: {{from: client, selects: {{app: api}}, ports: {{90: 80}}}}}}\n{}",
+                host("203.0.113.1", "")
+            ),
+            "",
+            "",
+        ),
         make("named", &host("203.0.113.2", named), "", ""),
         make("asks", "", &asks("a.example.test"), ""),
         make("asks-another", "", &asks("nobody.example.test"), ""),
@@ -101,19 +110,20 @@ fn who_meets_whom() {
     plain: same-namespace, clusterwide, of-one-namespace, of-nodes, refused
     same-namespace: plain, clusterwide, of-one-namespace, of-nodes, refused
     policy: clusterwide, of-nodes, refused
-    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-another, asks-the-cluster
+    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, redirecting, named, asks, asks-another, asks-the-cluster
     of-one-namespace: plain, same-namespace, clusterwide, of-nodes, refused
     of-the-dns-server: clusterwide, of-nodes, refused, asks, asks-another, asks-the-cluster
-    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-another, asks-the-cluster
+    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, redirecting, named, asks, asks-another, asks-the-cluster
     of-its-own: clusterwide, of-nodes, refused, of-that-name
-    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-another, asks-the-cluster
+    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, redirecting, named, asks, asks-another, asks-the-cluster
     of-that-name: clusterwide, of-nodes, of-its-own, refused
     nodes: clusterwide, of-nodes, refused, serving-nodes
     more-nodes: clusterwide, of-nodes, refused, serving-nodes
     serving-nodes: clusterwide, of-nodes, refused, nodes, more-nodes
-    host: clusterwide, of-nodes, refused, serving-there
-    same-address: clusterwide, of-nodes, refused, serving-there
-    serving-there: clusterwide, of-nodes, refused, host, same-address
+    host: clusterwide, of-nodes, refused, serving-there, redirecting
+    same-address: clusterwide, of-nodes, refused, serving-there, redirecting
+    serving-there: clusterwide, of-nodes, refused, host, same-address, redirecting
+    redirecting: clusterwide, of-nodes, refused, host, same-address, serving-there
     named: clusterwide, of-nodes, refused, asks
     asks: clusterwide, of-the-dns-server, of-nodes, refused, named
     asks-another: clusterwide, of-the-dns-server, of-nodes, refused
