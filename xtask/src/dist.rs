@@ -12,10 +12,14 @@ use crate::build::{PROBE, build, commit, packages_of, root, text_of};
 use crate::{Dist, licences, packages, sbom};
 
 /// The shells that there are completions for, and the files that these look for.
-const COMPLETIONS: [(&str, &str); 4] =
-    [("bash", "verdikt.bash"), ("zsh", "_verdikt"), ("fish", "verdikt.fish"), ("powershell", "_verdikt.ps1")];
+const COMPLETIONS: &[(&str, &str)] = &[
+    ("bash", "verdikt.bash"),
+    ("zsh", "_verdikt"),
+    ("fish", "verdikt.fish"),
+    ("powershell", "_verdikt.ps1"),
+];
 /// Texts of the repository.
-const TEXTS: [(&str, &str); 4] = [
+const TEXTS: &[(&str, &str)] = &[
     ("LICENSE", "LICENSE"),
     ("README.md", "README.md"),
     ("scenarios/schema.json", "schema.json"),
@@ -38,7 +42,7 @@ pub(crate) fn dist(options: &Dist) -> Result<()> {
     let mut add = |path: &str, text: String| {
         entries.push((path.to_owned(), ArchiveEntry::File(Mode::Text, text.into_bytes())));
     };
-    for (path, name) in TEXTS {
+    for &(path, name) in TEXTS {
         add(name, fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))?);
     }
     add("COMMIT", format!("{}\n", commit.hash));
@@ -88,7 +92,7 @@ fn programs(target: &str, folder: &Path, probe: Option<&Path>) -> Result<Vec<(St
 fn documents(folder: &Path) -> Result<Vec<(String, String)>> {
     let program = folder.join(format!("verdikt{EXE_SUFFIX}"));
     let mut documents = Vec::new();
-    for (shell, file) in COMPLETIONS {
+    for &(shell, file) in COMPLETIONS {
         let text = text_of(Command::new(&program).args(["completions", shell]))?;
         documents.push((format!("completions/{file}"), text));
     }

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::packages::Package;
 
 /// How files with such texts begin.
-const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+const NAMES: &[&str] = &["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
 /// One document with the licences of all packages that are not ours.
 pub(crate) fn document(packages: &[Package]) -> Result<String> {

@@ -20,7 +20,7 @@ struct Platform {
     architecture: &'static str,
 }
 
-const PLATFORMS: [Platform; 4] = [
+const PLATFORMS: &[Platform] = &[
     Platform { target: "x86_64-unknown-linux-gnu", os: "linux", architecture: "amd64" },
     Platform { target: "aarch64-unknown-linux-gnu", os: "linux", architecture: "arm64" },
     Platform { target: "x86_64-apple-darwin", os: "darwin", architecture: "amd64" },
@@ -40,7 +40,7 @@ impl Platform {
 /// Writes both beside the archives that there are.
 pub(crate) fn write(folder: &Path) -> Result<()> {
     let mut archives = Vec::new();
-    for platform in &PLATFORMS {
+    for platform in PLATFORMS {
         let path = folder.join(platform.file());
         if path.exists() {
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

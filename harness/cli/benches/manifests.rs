@@ -17,7 +17,7 @@ use measured::{cost, was_measuring};
 /// How many files a namespace has.
 const OF_NAMESPACE: usize = 20;
 
-const COMMANDS: [&[&str]; 3] = [
+const COMMANDS: &[&[&str]] = &[
     &["check", "deploy"],
     &["init", "deploy", "--output", "first", "--force"],
     &["matrix", "deploy", "--fold", "namespaces"],

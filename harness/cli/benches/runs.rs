@@ -45,7 +45,7 @@ const fn workload(
     Workload { name, pods, policies, targets, ports, expected: "allow", arguments }
 }
 
-const WORKLOADS: [Workload; 12] = [
+const WORKLOADS: &[Workload] = &[
     workload("table: quiet", [300, 0, 150, 1], QUIET),
     workload("table: terminal", [300, 0, 150, 1], &[]),
     workload("table: markdown", [300, 0, 150, 1], MARKDOWN),
@@ -72,9 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let folder = tempfile::tempdir()?;
-        fs::write(folder.path().join("scenario.yaml"), scenario(&workload))?;
+        fs::write(folder.path().join("scenario.yaml"), scenario(workload))?;
         fs::create_dir(folder.path().join("policies"))?;
-        let policies: Vec<String> = (0..workload.policies).map(|number| policy(number, &workload)).collect();
+        let policies: Vec<String> = (0..workload.policies).map(|number| policy(number, workload)).collect();
         for (number, documents) in policies.chunks(DOCUMENTS).enumerate() {
             fs::write(folder.path().join(format!("policies/{number:04}.yaml")), documents.concat())?;
         }

@@ -13,7 +13,7 @@ const MOST_LINKS: usize = 40;
 /// How many names are tried for what is made beside a file.
 const MOST_NAMES: usize = 100;
 /// What is open in a process, or a device: nothing can take its place.
-const NO_FILES: [&str; 2] = ["/dev", "/proc"];
+const NO_FILES: &[&str] = &["/dev", "/proc"];
 
 /// What a path leads to.
 pub(crate) enum PathTarget {

@@ -1,5 +1,6 @@
-//! An API server for tests: it answers from a table and writes down what it was asked.
+//! An API server for tests, which answers from a table and logs its requests; and facts about made-up clusters.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +12,42 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
 use kube::client::Body;
 use serde_json::{Value, json};
+use verdikt_scenario::version::CiliumVersion;
 
 use crate::connect::ApiConnection;
+use crate::exec::PodContainer;
+use crate::inspect::{AgentPod, CiliumFacts, Facts, KUBE_SYSTEM, LoadBalancing, NodeFacts};
+
+/// Facts about a cluster of these nodes, with the newest Cilium.
+pub(crate) fn facts<N: Into<String>>(nodes: impl IntoIterator<Item = (N, NodeFacts)>) -> Facts {
+    Facts {
+        kubernetes: "v1.36.1".to_owned(),
+        nodes: nodes.into_iter().map(|(name, node)| (name.into(), node)).collect(),
+        api_servers: BTreeSet::new(),
+        cilium: CiliumFacts {
+            namespace: KUBE_SYSTEM.to_owned(),
+            full_version: CiliumVersion::default().to_string(),
+            version: CiliumVersion::default(),
+            config: BTreeMap::new(),
+            kinds: BTreeSet::new(),
+            relay: None,
+            envoy: false,
+        },
+        dns_service: Vec::new(),
+        dns_pods: Vec::new(),
+        load_balancing: LoadBalancing::default(),
+    }
+}
+
+/// A Cilium agent that is ready, in the pod of this name.
+pub(crate) fn agent(pod: &str) -> AgentPod {
+    let container = PodContainer {
+        namespace: KUBE_SYSTEM.to_owned(),
+        pod: pod.to_owned(),
+        container: "cilium-agent".to_owned(),
+    };
+    AgentPod { container, ready: true }
+}
 
 /// What the server is asked.
 #[derive(Clone, Debug)]

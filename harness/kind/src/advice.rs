@@ -6,7 +6,7 @@ use crate::program::Program;
 use crate::versions::versions;
 
 /// What docker prints if its daemon cannot be reached.
-const NO_DAEMON: [&str; 3] = [
+const NO_DAEMON: &[&str] = &[
     "cannot connect to the docker daemon",
     "failed to connect to the docker api",
     "is the docker daemon running",
@@ -18,7 +18,7 @@ const SAID: &[(&[&str], &str)] = &[
         &["permission denied while trying to connect"],
         "let your user use docker: `sudo usermod -aG docker $USER`, then log in again",
     ),
-    (&NO_DAEMON, START_DOCKER),
+    (NO_DAEMON, START_DOCKER),
     (
         &["no space left on device", "disk quota exceeded"],
         "the disk is full: `docker system df` shows what docker keeps, `docker system prune` frees what nothing uses",

@@ -17,8 +17,8 @@ pub struct ProgramFinding {
 }
 
 /// Checks every program.
-pub fn examine() -> [ProgramFinding; 3] {
-    Program::ALL.map(|program| {
+pub fn examine() -> Vec<ProgramFinding> {
+    let examine = |&program| {
         let least = versions().programs;
         let wanted = match program {
             Program::Docker => least.docker,
@@ -26,7 +26,8 @@ pub fn examine() -> [ProgramFinding; 3] {
             Program::Helm => least.helm,
         };
         ProgramFinding { program, wanted, found: version(program, wanted) }
-    })
+    };
+    Program::ALL.iter().map(examine).collect()
 }
 
 /// Fails with the first program that cannot be used.

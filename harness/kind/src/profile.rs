@@ -43,7 +43,7 @@ static FILES: &[ProfileFiles] = files![
 ];
 
 /// The manifests that are applied once Cilium is installed, by profile: those of kinds that Cilium itself brings.
-static AFTER: [(&str, &str); 1] = [("node-local-dns", include_str!("../clusters/node-local-dns/after.yaml"))];
+static AFTER: &[(&str, &str)] = &[("node-local-dns", include_str!("../clusters/node-local-dns/after.yaml"))];
 
 /// A kind of cluster.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ pub enum Program {
 
 impl Program {
     /// Every program, in the order they are needed.
-    pub const ALL: [Self; 3] = [Self::Docker, Self::Kind, Self::Helm];
+    pub const ALL: &[Self] = &[Self::Docker, Self::Kind, Self::Helm];
 
     pub(crate) fn name(self) -> &'static str {
         match self {

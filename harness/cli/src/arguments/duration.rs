@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The units there are, each with its milliseconds.
-const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const UNITS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
 /// Reads a duration that is longer than 0 and no longer than a day.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@ use crate::project::{GOOD, Project};
 const SIGSEGV: i32 = 11;
 
 /// What is done: it needs threads, processes, files and memory.
-const COMMANDS: [&str; 2] = ["run --on lab --parallel 2 --quiet redis.yaml again.yaml", "lab redis.yaml"];
+const COMMANDS: &[&str] = &["run --on lab --parallel 2 --quiet redis.yaml again.yaml", "lab redis.yaml"];
 
 /// Runs each command with `verdikt` in place of `$@`'s first word, in a shell that sets a limit before; answers how many
 /// ended with exit code 4. No command ends by a panic, or a signal, or says something else than the limit.
@@ -49,7 +49,7 @@ fn limited(prepare: &str, limits: &[&str]) -> usize {
         }
         usize::from(output.status.code() == Some(4))
     };
-    COMMANDS.map(run).iter().sum()
+    COMMANDS.iter().copied().map(run).sum()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::project::{Project, Ran};
 
 /// How the stand-ins answer where a test does not say otherwise: everything is well, and there is no cluster.
-const WELL: [(&str, &str); 3] = [
+const WELL: &[(&str, &str)] = &[
     (
         "docker",
         r#"case "$*" in
@@ -42,7 +42,7 @@ impl StandIns {
     /// Stand-ins that answer well.
     pub(crate) fn well() -> Self {
         let stand_ins = Self(Project::with(&[("calls", ""), ("bin/none", "")]));
-        for (program, answers) in WELL {
+        for &(program, answers) in WELL {
             stand_ins.answer(program, answers);
         }
         stand_ins
@@ -63,7 +63,7 @@ impl StandIns {
 
     /// The same with other answers in front of a program's usual ones.
     pub(crate) fn first(&self, program: &str, cases: &str) {
-        let (_, usual) = WELL.into_iter().find(|(name, _)| *name == program).unwrap();
+        let (_, usual) = WELL.iter().find(|(name, _)| *name == program).unwrap();
         self.answer(program, &usual.replacen("case \"$*\" in", &format!("case \"$*\" in {cases}"), 1));
     }
 

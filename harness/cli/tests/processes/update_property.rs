@@ -7,7 +7,7 @@ use proptest::test_runner::Config;
 use crate::project::Project;
 
 const SOURCES: [&str; 4] = ["shop/cart", "shop/stock", "office/desk", "client"];
-const VERDICTS: [&str; 4] = ["allow", "deny ingress", "deny egress", "deny"];
+const VERDICTS: &[&str] = &["allow", "deny ingress", "deny egress", "deny"];
 
 const HEAD: &str = "# A file of which only cells may change.
 scenario: any

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{Source, none, sources};
 
 /// Names that two packages have all the same, with the package whose type is the exception.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: &[(&str, &str)] = &[
     // The messages of Hubble's protocol have the names of its `.proto` files.
     ("Dns", "harness/hubble/src/messages/"),
     ("Endpoint", "harness/hubble/src/messages/"),

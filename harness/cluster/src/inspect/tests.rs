@@ -2,7 +2,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{FixtureAnswer, FixtureRequest, absent, list, server};
+use crate::fixture::{FixtureAnswer, FixtureRequest, absent, facts, list, server};
 
 /// What a healthy cluster answers.
 fn healthy(asked: &FixtureRequest) -> FixtureAnswer {
@@ -178,24 +178,7 @@ fn kind_clusters() {
             |machine: Option<&str>| NodeFacts { machine: machine.map(str::to_owned), ..NodeFacts::default() };
         let nodes =
             machines.iter().enumerate().map(|(index, machine)| (format!("node{index}"), node(*machine)));
-        let facts = Facts {
-            kubernetes: String::new(),
-            nodes: nodes.collect(),
-            api_servers: BTreeSet::new(),
-            cilium: CiliumFacts {
-                namespace: String::new(),
-                full_version: String::new(),
-                version: CiliumVersion::V1_20,
-                config: BTreeMap::new(),
-                kinds: BTreeSet::new(),
-                relay: None,
-                envoy: false,
-            },
-            dns_service: Vec::new(),
-            dns_pods: Vec::new(),
-            load_balancing: LoadBalancing::Possible,
-        };
-        assert_eq!(facts.kind_cluster(), expected, "{machines:?}");
+        assert_eq!(facts(nodes).kind_cluster(), expected, "{machines:?}");
     };
     let (one, other) = (Some("kind://docker/shop/shop-worker"), Some("kind://docker/bank/bank-worker"));
     check(&[one, one], Some("shop"));

@@ -1,20 +1,11 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::json;
 
 use super::*;
-use crate::fixture::{FixtureAnswer, absent, server, status};
+use crate::fixture::{FixtureAnswer, absent, facts, server, status};
 
 fn cilium(config: &[(&str, &str)]) -> CiliumFacts {
-    CiliumFacts {
-        namespace: "kube-system".to_owned(),
-        full_version: "1.20.1".to_owned(),
-        version: "1.20".parse().unwrap(),
-        config: config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        kinds: BTreeSet::new(),
-        relay: None,
-        envoy: false,
-    }
+    let config = config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    CiliumFacts { config, ..facts::<&str>([]).cilium }
 }
 
 #[test]
@@ -76,15 +67,7 @@ async fn identities_are_counted_by_one_small_request() {
             json!({"metadata": {"remainingItemCount": 14_199}, "items": [{"metadata": {"name": "1"}}]}),
         )
     });
-    let facts = Facts {
-        api_servers: std::collections::BTreeSet::new(),
-        kubernetes: "v1.36.1".to_owned(),
-        nodes: BTreeMap::new(),
-        cilium: cilium(&[]),
-        dns_service: Vec::new(),
-        dns_pods: Vec::new(),
-        load_balancing: crate::inspect::LoadBalancing::default(),
-    };
+    let facts = facts::<&str>([]);
     let told = near(&connection, &facts).await;
     assert!(told[0].starts_with("the cluster has 14200 identities"), "{told:?}");
     insta::assert_snapshot!(log.text(), @"GET /apis/cilium.io/v2/ciliumidentities?limit=1");

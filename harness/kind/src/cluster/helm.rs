@@ -17,7 +17,7 @@ use crate::versions::versions;
 const GRACE: Duration = Duration::from_secs(15);
 
 /// The images of the chart that are named by digest by default.
-const IMAGES: [&str; 4] = ["image", "operator.image", "hubble.relay.image", "envoy.image"];
+const IMAGES: &[&str] = &["image", "operator.image", "hubble.relay.image", "envoy.image"];
 
 /// The values that restart Cilium's pods whenever its configuration changes.
 const ROLL_OUT: &str = "rollOutCiliumPods";

@@ -23,7 +23,7 @@ pub(super) const READY: Duration = Duration::from_mins(3);
 const STARTED: Duration = Duration::from_mins(1);
 
 /// What `kubectl` prints, one after the other, while an API server starts.
-const STARTING: [&str; 3] = ["was refused", "(Forbidden)", "(InternalError)"];
+const STARTING: &[&str] = &["was refused", "(Forbidden)", "(InternalError)"];
 
 /// A cluster that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use crate::profile::{PREFIX, Profile};
 /// The addresses of hosts outside: blocks reserved for documentation, which no real host has. <https://www.rfc-editor.org/rfc/rfc5737>
 ///
 /// None for IPv6.
-pub const ADDRESSES: [Ipv4Net; 3] = [
+pub const ADDRESSES: &[Ipv4Net] = &[
     Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 0), 24),
     Ipv4Net::new_assert(Ipv4Addr::new(198, 51, 100, 0), 24),
     Ipv4Net::new_assert(Ipv4Addr::new(203, 0, 113, 0), 24),
@@ -58,7 +58,8 @@ pub fn world(
     let routes: Vec<String> = here.chain(pods).collect();
     shell(&name, format!("set the routes of `{name}`"), &routes, None)?;
     for node in &nodes {
-        let routes = ADDRESSES.map(|range| format!("ip route replace {range} via {address}"));
+        let routes = ADDRESSES.iter().map(|range| format!("ip route replace {range} via {address}"));
+        let routes: Vec<String> = routes.collect();
         shell(&node.name, format!("set the routes of `{}`", node.name), &routes, None)?;
     }
     let program = put(&name, probe)?;

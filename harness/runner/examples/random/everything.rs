@@ -11,7 +11,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 /// Settings of Cilium, of which some are drawn for a scenario.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: &[&str] = &[
     NODE_LABELS,
     HOST_FIREWALL,
     FAMILIES,

@@ -22,7 +22,7 @@ use verdikt_scenario::topology::{
 use super::{Clusterwide, borrowing, clusterwide};
 
 /// Namespaces that every cluster has, and that cannot be borrowed.
-pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+pub const OF_THE_CLUSTER: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The entity of the API server.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>

@@ -96,6 +96,6 @@ pub fn hosts_outside(
     let id = built.image.reference.rsplit(':').next().unwrap_or_default();
     let probe = HostProgram { id, program: &built.program.path, arguments: &built.program.arguments };
     let command = world(profile, &probe, progress)?;
-    let addresses = ADDRESSES.map(Into::into).to_vec();
+    let addresses = ADDRESSES.iter().copied().map(Into::into).collect();
     Ok(World { command, addresses, dns: Some(IpAddr::V4(DNS)) })
 }

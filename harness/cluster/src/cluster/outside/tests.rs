@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -6,44 +5,21 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::agent_polls::AgentPolls;
 use crate::cluster::{ClusterOptions, NameServer};
-use crate::exec::PodContainer;
-use crate::fixture::{absent, server};
+use crate::fixture::{absent, agent, facts, server};
 use crate::image::{ProbeImage, Pull};
-use crate::inspect::{AgentPod, CiliumFacts, Facts, NodeFacts};
+use crate::inspect::NodeFacts;
 use crate::wait::WaitProgress;
 
 /// A node, whose agent is in the pod of this name.
-fn node(agent: Option<&str>) -> NodeFacts {
-    let container = |pod: &str| PodContainer {
-        namespace: "kube-system".to_owned(),
-        pod: pod.to_owned(),
-        container: "cilium-agent".to_owned(),
-    };
-    let agent = agent.map(|pod| AgentPod { container: container(pod), ready: true });
-    NodeFacts { agent, ..NodeFacts::default() }
+fn node(pod: Option<&str>) -> NodeFacts {
+    NodeFacts { agent: pod.map(agent), ..NodeFacts::default() }
 }
 
 #[tokio::test]
 async fn every_agent_forgets_every_name_that_was_told() {
     let (connection, log) = server(|_| absent());
     let nodes = [("one", node(Some("cilium-1"))), ("two", node(Some("cilium-2"))), ("three", node(None))];
-    let facts = Facts {
-        kubernetes: "v1.36.1".to_owned(),
-        nodes: nodes.map(|(name, node)| (name.to_owned(), node)).into(),
-        api_servers: BTreeSet::new(),
-        cilium: CiliumFacts {
-            namespace: "kube-system".to_owned(),
-            full_version: "1.18.3".to_owned(),
-            version: "1.18".parse().unwrap(),
-            config: BTreeMap::new(),
-            kinds: BTreeSet::new(),
-            relay: None,
-            envoy: false,
-        },
-        dns_service: Vec::new(),
-        dns_pods: Vec::new(),
-        load_balancing: crate::inspect::LoadBalancing::default(),
-    };
+    let facts = facts(nodes);
     let (listener, mut told) = mpsc::unbounded_channel();
     let options = ClusterOptions {
         run: "run".parse().unwrap(),

@@ -2,40 +2,19 @@ use rstest::rstest;
 use verdikt_scenario::topology::Node;
 
 use super::*;
-use crate::exec::PodContainer;
-use crate::inspect::{AgentPod, CiliumFacts, LoadBalancing};
+use crate::fixture::{agent, facts};
 
 /// A cluster of nodes by their names: `control` runs the API server and takes no pods, `broken` has no agent.
-fn facts(names: &[&str]) -> Facts {
+fn cluster(names: &[&str]) -> Facts {
     let address = |index: usize| format!("10.0.0.{}", index + 1).parse().unwrap();
     let node = |(index, name): (usize, &&str)| {
-        let container = PodContainer {
-            namespace: "kube-system".to_owned(),
-            pod: format!("cilium-{name}"),
-            container: "cilium-agent".to_owned(),
-        };
-        let agent = (*name != "broken").then_some(AgentPod { container, ready: true });
+        let agent = (*name != "broken").then(|| agent(&format!("cilium-{name}")));
         let (addresses, schedulable) = (vec![address(index)], *name != "control");
         ((*name).to_owned(), NodeFacts { addresses, ready: true, schedulable, agent, ..NodeFacts::default() })
     };
     let control = names.iter().position(|name| *name == "control");
-    Facts {
-        kubernetes: "v1.36.1".to_owned(),
-        nodes: names.iter().enumerate().map(node).collect(),
-        api_servers: control.into_iter().map(address).collect(),
-        cilium: CiliumFacts {
-            namespace: "kube-system".to_owned(),
-            full_version: "1.20.0".to_owned(),
-            version: "1.20".parse().unwrap(),
-            config: BTreeMap::new(),
-            kinds: BTreeSet::new(),
-            relay: None,
-            envoy: false,
-        },
-        dns_service: Vec::new(),
-        dns_pods: Vec::new(),
-        load_balancing: LoadBalancing::default(),
-    }
+    let api_servers = control.into_iter().map(address).collect();
+    Facts { api_servers, ..facts(names.iter().enumerate().map(node)) }
 }
 
 /// A topology of nodes, of which `api` runs the API server.
@@ -57,12 +36,12 @@ fn topology(nodes: &[&str]) -> Topology {
 #[case::pods_of_others_apart(&["one", "two"], &["host", "rack"], &["one", "two"],
     "the topology has nodes, so its pods must be on one node, and the borrowed ones are on one and two")]
 fn nodes_of_the_topology_are_nodes_of_the_cluster(
-    #[case] cluster: &[&str],
+    #[case] names: &[&str],
     #[case] nodes: &[&str],
     #[case] borrowed_on: &[&str],
     #[case] expected: &str,
 ) {
-    let chosen = choose_places(&facts(cluster), &topology(nodes), &borrowed_on.iter().copied().collect());
+    let chosen = choose_places(&cluster(names), &topology(nodes), &borrowed_on.iter().copied().collect());
     let text = match chosen {
         Ok(NodePlaces { pods: Placement { node, tolerate }, nodes }) => {
             let nodes: Vec<String> = nodes.iter().map(|(name, node)| format!(" {name}={node}")).collect();

@@ -14,7 +14,7 @@ use verdikt_scenario::topology::{Labels, Node, Topology};
 use super::{API_SERVER, has, has_key, speaks_of_api_server};
 
 /// The fields by which policies select nodes.
-const SELECT_NODES: [&str; 4] = ["fromNodes", "toNodes", "nodeSelector", "nodes"];
+const SELECT_NODES: &[&str] = &["fromNodes", "toNodes", "nodeSelector", "nodes"];
 
 /// How the topology of a step differs from the cluster; none if no difference matters.
 pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Option<String> {
