@@ -1,4 +1,4 @@
-//! The packets that begin an SCTP association. <https://www.rfc-editor.org/rfc/rfc9260#section-3>
+//! The packets that start an SCTP association. <https://www.rfc-editor.org/rfc/rfc9260#section-3>
 //!
 //! Implemented here because most machines lack the kernel module for SCTP.
 

@@ -1,4 +1,5 @@
-//! TLS of servers and clients: with certificates that are made up, or given; of clients that take any, or trust some.
+//! TLS of servers and clients: with generated or given certificates, and clients that trust any certificate or only
+//! some.
 
 mod authorities;
 mod verifier;
@@ -15,20 +16,20 @@ use verdikt_wire::{WireCertificate, WireTrust};
 
 use self::verifier::CertificateVerifier;
 
-/// Whose certificate a client takes.
+/// The certificates that a client trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientTrust {
-    /// Anybody's: whether a server is reached is what counts.
+    /// Any: only reaching a server counts.
     Anyone,
-    /// Those of authorities, for the names that are asked for.
+    /// Those that authorities signed for the requested name.
     Names(WireTrust),
-    /// Those of authorities, for whatever name.
+    /// Those that authorities signed for any name.
     Authorities(WireTrust),
 }
 
-/// A client. Each connection goes through a whole handshake: none depends on what another has agreed on.
+/// A client. Each connection has a full handshake, so that none depends on another.
 ///
-/// Errors: the library knows no version of TLS with these algorithms, or what is trusted cannot be read.
+/// Errors: the library supports no version of TLS with these algorithms, or a trusted certificate cannot be read.
 pub fn client(trust: ClientTrust) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = CertificateVerifier::new(Arc::clone(&provider), trust)?;
@@ -41,9 +42,9 @@ pub fn client(trust: ClientTrust) -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// A server that shows a certificate: one that is given, or a new one for these names.
+/// A server with a certificate: a given one, or a new one for these names.
 ///
-/// Errors: a name cannot stand in a certificate, what is given cannot be read, or the system has no random numbers.
+/// Errors: a name is not valid in a certificate, the given one cannot be read, or the system has no random numbers.
 pub fn server(names: Vec<String>, shown: &WireCertificate) -> io::Result<ServerConfig> {
     let (chain, key) = match &shown.pem {
         Some((chain, key)) => read(chain, key)?,
@@ -55,7 +56,7 @@ pub fn server(names: Vec<String>, shown: &WireCertificate) -> io::Result<ServerC
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(io::Error::other)?;
-    // A ticket that nobody reads before closing would reset the connection.
+    // A session ticket that is not read before closing would reset the connection.
     config.send_tls13_tickets = 0;
     Ok(config)
 }

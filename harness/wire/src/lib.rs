@@ -1,12 +1,12 @@
-//! What a probe is told and what it answers: one JSON object a line, in both directions.
+//! The orders to a probe and its reports: one JSON object a line, in both directions.
 //!
-//! The probe speaks first, with [`Report::Ready`]. Every attempt ends with one [`Report::Finished`], whatever
-//! happens to it; before that come its stages, one after the other, each as a [`Report::Bound`] and a
-//! [`Report::StageEnded`]. What cannot even be bound has no stage: a missing route, too few sockets, a request that
-//! cannot be written. Times are whole microseconds.
+//! The probe speaks first, with [`Report::Ready`]. Every attempt ends with exactly one [`Report::Finished`]. Its
+//! stages come before that, one after the other, each as a [`Report::Bound`] and a [`Report::StageEnded`]. An attempt
+//! that cannot even be bound has no stage: a missing route, too few sockets, a request that cannot be written. Times
+//! are whole microseconds.
 //!
-//! A line is at most 1 MiB long. A longer one, and one that is not an order, is a [`Report::Misunderstood`] and changes
-//! nothing; empty ones are skipped. When the orders end, the probe gives up all it does and ends without a word.
+//! A line is at most 1 MiB long. A longer line, or one that is not an order, is reported as [`Report::Misunderstood`]
+//! and ignored; empty lines are skipped. When the orders end, the probe stops everything and exits without a report.
 //!
 //! Must not know: how either side carries lines, scenario files, or the system that a probe runs on.
 
@@ -21,58 +21,58 @@ use serde::{Deserialize, Serialize};
 pub use self::certificates::{WireCertificate, WireTrust};
 pub use self::target::WireTarget;
 
-/// The version of this format. Both sides refuse another one.
+/// The version of this format. Each side refuses other versions.
 pub const FORMAT: u32 = 5;
 
 /// The request header that carries an attempt's number to the server.
 pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
 
-/// What a probe is told.
+/// An order to a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum Order {
-    /// Listen on a port. Answered by [`Report::Serving`] or [`Report::NotServing`]; the latter also where the server's
-    /// number is in use, and then of the new server alone.
+    /// Listen on a port. Answered by [`Report::Serving`] or [`Report::NotServing`]. If the server's number is in use,
+    /// the order is refused, and the server that has it goes on.
     Serve(Serve),
-    /// Stop listening; connections that stand are closed. The port is free for the next order. It is not answered.
+    /// Stop listening, and close the server's connections. The port is free for the next order. Not answered.
     StopServing {
         /// The server.
         server: u64,
     },
-    /// Answer for these names from now on, at a DNS server that listens: no query is lost meanwhile. Answered by
+    /// Replace the names of a DNS server that listens already; no query is lost meanwhile. Answered by
     /// [`Report::Serving`] or [`Report::NotServing`].
     AnswerFor {
         /// The server.
         server: u64,
-        /// Its names, in place of those before.
+        /// The names that it knows from now on.
         zone: Zone,
     },
-    /// Resolve names like this from now on. Attempts in flight go on with what they began with.
+    /// Resolve names like this from now on. Attempts in flight continue with the resolver they started with.
     Resolve(Resolver),
-    /// Attempt something. A number that is in flight is refused at once with [`WireOutcome::NotAttempted`]; the attempt that
-    /// has it goes on.
+    /// Make an attempt. A number that is in flight is refused at once with [`WireOutcome::NotAttempted`], and the
+    /// attempt that has it goes on.
     Attempt(WireAttempt),
-    /// Finish an attempt now, with [`WireOutcome::Ended`], if it has not finished. The stage that it is in ends likewise.
+    /// Finish an attempt now, with [`WireOutcome::Ended`] for it and its current stage. Ignored if it has finished.
     End {
         /// The attempt.
         attempt: u64,
     },
-    /// End what an attempt waits for at this socket, with [`WireOutcome::Ended`] for the stage: the attempt goes on as if
-    /// nothing had been heard for the whole time. An attempt that is not in that stage goes on as it is.
+    /// End the stage of an attempt that is bound to this socket, with [`WireOutcome::Ended`]: the attempt continues
+    /// as if the stage had timed out. Ignored if the attempt is in another stage.
     EndStage {
         /// The attempt.
         attempt: u64,
-        /// Where the stage was bound.
+        /// The socket of the stage.
         local: SocketAddr,
     },
-    /// Report everything that has reached a server until now, and then [`Report::Flushed`].
+    /// Report everything that has reached a server so far, and then [`Report::Flushed`].
     Flush {
-        /// A number that the answer repeats.
+        /// A number that the report repeats.
         flush: u64,
     },
 }
 
-/// A server to be.
+/// A server to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Serve {
     /// Its number.
@@ -82,10 +82,10 @@ pub struct Serve {
     /// The port it listens on, on every address of both families, or of IPv4 where there is no IPv6; 0 lets the system
     /// choose.
     pub port: u16,
-    /// What a DNS server answers.
+    /// The names of a DNS server.
     #[serde(default)]
     pub zone: Zone,
-    /// What a server of HTTPS shows.
+    /// The certificate of an HTTPS server.
     #[serde(default, skip_serializing_if = "WireCertificate::is_usual")]
     pub certificate: WireCertificate,
 }
@@ -96,24 +96,23 @@ pub struct Serve {
 pub enum Speaks {
     /// HTTP/1.1 with keep-alive: 200 for every request, with the peer, method and path in the body, a line each.
     Http,
-    /// The same over TLS 1.2 or 1.3, with a certificate that the server signs itself as it begins.
+    /// The same over TLS 1.2 or 1.3, with a certificate that the server signs itself when it starts.
     Https,
     /// TCP: sends back what it receives.
     Tcp,
     /// UDP: sends back what it receives, from the address that it was sent to.
     Udp,
-    /// SCTP: acknowledges an association's begin. Needs a raw socket (`CAP_NET_RAW`).
+    /// SCTP: acknowledges the start of an association. Needs a raw socket (`CAP_NET_RAW`).
     Sctp,
     /// DNS over UDP and TCP. Answers over UDP that are longer than 512 bytes, or what the query allows, are truncated.
     Dns,
 }
 
-/// What a DNS server knows.
+/// The names that a DNS server knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
-    /// Names without a final dot, lower case, with their records. Where a name is here, the domains above it exist
-    /// without records; any other name does not exist. An answer holds the aliases on the way and the records of the
-    /// last name.
+    /// Names in lower case without a final dot, with their records. The domains above a name exist without records;
+    /// any other name does not exist. An answer contains the aliases on the way and the records of the last name.
     pub names: BTreeMap<String, Records>,
 }
 
@@ -126,7 +125,7 @@ pub struct Records {
     /// The name it is an alias of.
     #[serde(default)]
     pub alias: Option<String>,
-    /// For how many seconds the answer may be kept.
+    /// For how many seconds the answer may be cached.
     pub ttl: u32,
 }
 
@@ -134,18 +133,19 @@ pub struct Records {
 /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolver {
-    /// Names that need no query.
+    /// Names that are resolved without a query.
     #[serde(default)]
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
-    /// The servers, asked in their order: the next one where one cannot be reached, says nothing, or fails.
+    /// The servers in the order they are asked. The next one is asked if one is unreachable, does not answer, or
+    /// fails.
     #[serde(default)]
     pub servers: Vec<SocketAddr>,
-    /// The domains tried with a name without a final dot: before the name as it is where that has fewer than `ndots`
-    /// dots, else after it. The first that has an address is taken. Of what is said instead, a refusal outweighs a
-    /// failure, and that a name that does not exist. Silence ends the look-up.
+    /// The domains that are appended to a name without a final dot: before the plain name is tried if that has fewer
+    /// than `ndots` dots, else after it. The first name with an address is taken. Without one, a refusal outranks a
+    /// failure, and a failure outranks "no such name". A timeout ends the look-up.
     #[serde(default)]
     pub search: Vec<String>,
-    /// See `search`.
+    /// The number of dots from which a name is first tried as it is.
     #[serde(default)]
     pub ndots: u8,
     /// Whether a refused query ends the look-up, as in musl; glibc goes on to the next domain.
@@ -153,7 +153,7 @@ pub struct Resolver {
     pub refused_ends: bool,
 }
 
-/// Something to attempt.
+/// An attempt to make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireAttempt {
     /// Its number, unique among those of all probes of a run.
@@ -161,7 +161,7 @@ pub struct WireAttempt {
     /// What to try.
     #[serde(rename = "try")]
     pub action: Action,
-    /// After how many milliseconds each of its stages times out.
+    /// The timeout of each stage in milliseconds.
     pub timeout: u32,
 }
 
@@ -169,14 +169,14 @@ pub struct WireAttempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Connect, and close as soon as the connection stands.
+    /// Connect, and close the connection at once.
     Tcp {
         /// The target.
         target: WireTarget,
         /// On which port.
         port: u16,
     },
-    /// Connect, and keep the connection under a name; another one of that name is closed.
+    /// Connect, and keep the connection open under a name. An older connection of that name is closed.
     Keep {
         /// The target.
         target: WireTarget,
@@ -185,7 +185,7 @@ pub enum Action {
         /// The name.
         name: String,
     },
-    /// Say something on a connection that is kept, and wait for it to come back. It is kept still.
+    /// Send something on a connection that is kept open, and wait for it to come back. The connection stays open.
     Kept {
         /// The connection's name.
         name: String,
@@ -197,7 +197,7 @@ pub enum Action {
         /// On which port.
         port: u16,
     },
-    /// Begin an association, and leave it at that. Needs a raw socket (`CAP_NET_RAW`).
+    /// Start an association, and stop there. Needs a raw socket (`CAP_NET_RAW`).
     Sctp {
         /// The target.
         target: WireTarget,
@@ -209,7 +209,7 @@ pub enum Action {
         /// The target.
         target: WireTarget,
     },
-    /// Send one ICMP message of this type, to which nobody has to answer. Needs a raw socket (`CAP_NET_RAW`).
+    /// Send one ICMP message of this type, without waiting for an answer. Needs a raw socket (`CAP_NET_RAW`).
     Icmp {
         /// The target.
         target: WireTarget,
@@ -217,16 +217,16 @@ pub enum Action {
         #[serde(rename = "type")]
         kind: u8,
     },
-    /// Ask the resolver's servers: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
-    /// a final dot is asked as it is, any other by the resolver's rules; its `hosts` are not looked at.
+    /// Ask the resolver's servers: for IPv4 addresses, and if there are none for IPv6 addresses. A name with a final
+    /// dot is asked as it is, any other by the resolver's rules; `hosts` is not used.
     Dns {
-        /// For what.
+        /// The name.
         name: String,
         /// Over TCP instead of UDP.
         tcp: bool,
     },
-    /// Send a request and read the whole answer. Over TLS any certificate is accepted unless it is said whom the
-    /// client trusts: what is tried is whether the server can be reached, not who it is.
+    /// Send a request and read the whole answer. Over TLS any certificate is accepted unless `trusts` is given: the
+    /// attempt tests whether the server can be reached, not who it is.
     Http {
         /// The target.
         target: WireTarget,
@@ -238,21 +238,21 @@ pub enum Action {
         path: String,
         /// The headers; a `Host` replaces the one made from target and port.
         headers: Vec<(String, String)>,
-        /// Whether over TLS. A name that is asked for, by a `Host` or the target, is told to the server before the handshake is encrypted (SNI), an
-        /// address is not. <https://www.rfc-editor.org/rfc/rfc6066#section-3>
+        /// Whether over TLS. The name in the `Host` header or the target is sent to the server in the handshake
+        /// (SNI); an address is not. <https://www.rfc-editor.org/rfc/rfc6066#section-3>
         #[serde(default)]
         tls: bool,
-        /// Whom the client trusts; if left out, it takes any certificate.
+        /// The certificates that the client trusts; without it, it accepts any certificate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trusts: Option<WireTrust>,
     },
 }
 
-/// What a probe answers.
+/// A report of a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "kebab-case")]
 pub enum Report {
-    /// The probe is there.
+    /// The probe has started.
     Ready {
         /// [`FORMAT`].
         format: u32,
@@ -273,35 +273,35 @@ pub enum Report {
     },
     /// A stage of an attempt has its socket, and sends its first packet after this report.
     Bound(Bound),
-    /// The stage of an attempt that was bound last has come to something.
+    /// The stage of an attempt that was bound last has ended.
     StageEnded {
         /// The attempt.
         attempt: u64,
-        /// What. A query answered without addresses is [`WireOutcome::NoSuchName`], unless the answer was truncated: then
-        /// the next stage asks over TCP.
+        /// The outcome. A query answered without addresses is [`WireOutcome::NoSuchName`], unless the answer was
+        /// truncated: then the next stage asks over TCP.
         outcome: WireOutcome,
         /// The addresses of a look-up.
         addresses: Vec<IpAddr>,
         /// How long the stage took, in microseconds, since its [`Report::Bound`] left the probe.
         took: u64,
     },
-    /// An attempt is over.
+    /// An attempt has ended.
     Finished {
         /// The attempt.
         attempt: u64,
-        /// What it came to: the outcome of its last stage.
+        /// The outcome: that of its last stage.
         outcome: WireOutcome,
         /// How long all of it took, in microseconds.
         took: u64,
     },
-    /// Something reached a server.
+    /// A packet or request reached a server.
     Arrived(Arrived),
-    /// Everything that had reached a server when [`Order::Flush`] came has been reported.
+    /// Everything that had reached a server when [`Order::Flush`] arrived has been reported.
     Flushed {
         /// The number of the order.
         flush: u64,
     },
-    /// An order that cannot be followed.
+    /// An order that the probe cannot follow.
     Misunderstood {
         /// Why, with the line.
         reason: String,
@@ -315,26 +315,27 @@ pub struct Bound {
     pub attempt: u64,
     /// The stage.
     pub stage: WireStage,
-    /// Over what.
+    /// The protocol.
     pub transport: StageTransport,
-    /// Its own address and port; for ICMP the identifier.
+    /// The client's address and port; for ICMP the identifier.
     pub local: SocketAddr,
-    /// The address it is sent to; the port is 0 for an echo request, and the type of another ICMP message.
+    /// The destination. The port is 0 for an echo request, and the type of another ICMP message.
     pub remote: SocketAddr,
 }
 
-/// Something that reached a server, told before the server answers: a connection to a TCP, HTTP or HTTPS server when
-/// it is accepted, each HTTP request, each datagram, each DNS query over UDP or TCP, each begin of an SCTP association.
+/// Something that reached a server, reported before the server answers: a connection to a TCP, HTTP or HTTPS server
+/// when it is accepted, each HTTP request, each datagram, each DNS query over UDP or TCP, each start of an SCTP
+/// association.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrived {
     /// The server.
     pub server: u64,
-    /// Over what.
+    /// The protocol.
     pub transport: StageTransport,
-    /// Who sent it, as the server sees it.
+    /// The client, as the server sees it.
     pub peer: SocketAddr,
-    /// The attempt it says to be part of: from the header of a request or the text of a datagram. Connections and DNS
-    /// queries do not say.
+    /// The attempt it belongs to, from the header of a request or the text of a datagram. Connections and DNS queries
+    /// do not name one.
     pub attempt: Option<u64>,
 }
 
@@ -344,13 +345,13 @@ pub struct Arrived {
 pub enum WireStage {
     /// A DNS query; one for each name and type asked for.
     LookUp,
-    /// The connection, the datagram, the echo.
+    /// The connection, the datagram or the echo.
     Connect,
-    /// The request on the connection before, with the TLS handshake that it needs.
+    /// The request on that connection, with its TLS handshake.
     Request,
 }
 
-/// What carries a stage.
+/// The protocol of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is spelled as everywhere")]
@@ -367,13 +368,13 @@ pub enum StageTransport {
 pub enum WireOutcome {
     /// The connection was accepted, the datagram or echo answered, the name resolved.
     Answered,
-    /// A TCP reset, or an ICMP message that nobody listens there.
+    /// A TCP reset, or an ICMP message that says that no server listens there.
     Refused,
     /// The connection was accepted and then reset.
     Reset,
-    /// An ICMP message or the own routing table says that the address cannot be reached.
+    /// An ICMP message or the local routing table says that the address cannot be reached.
     Unreachable,
-    /// Nothing was heard for the whole time.
+    /// Nothing arrived before the timeout.
     TimedOut,
     /// It was ended by [`Order::End`] or [`Order::EndStage`].
     Ended,
@@ -385,8 +386,8 @@ pub enum WireOutcome {
     NameFailed(String),
     /// The HTTP status of the answer.
     HttpStatus(u16),
-    /// The answer cannot be understood, or no TLS can be agreed on, as text.
+    /// The answer cannot be understood, or TLS cannot be negotiated, with the reason.
     Garbled(String),
-    /// It could not be made, for this reason.
+    /// The attempt could not be made, for this reason.
     NotAttempted(String),
 }

@@ -1,5 +1,5 @@
-//! TLS of a client that wants to know whether it reaches a server, and whether that is the one it names only where it is told whom
-//! to trust.
+//! TLS of clients. By default a client tests only whether it reaches a server; it verifies the server if it is given
+//! certificates to trust.
 
 use std::io;
 use std::sync::Arc;
@@ -14,17 +14,16 @@ use crate::tls::ClientTrust;
 use crate::{failure, tls};
 use verdikt_wire::{WireOutcome, WireTarget, WireTrust};
 
-/// The client's side of a connection to be.
+/// The client's side of a connection to open.
 pub(crate) struct TlsClient {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl TlsClient {
-    /// A client that tells the server the name it is asked for by, and no address: that of the header `Host`, or of the
-    /// target.
+    /// A client that sends a server name: that of the header `Host`, or of the target. It sends no address.
     ///
-    /// Errors: [`WireOutcome::NotAttempted`], where a name cannot be told.
+    /// Errors: [`WireOutcome::NotAttempted`] if the name is not valid in TLS.
     pub(crate) fn of(
         target: &WireTarget,
         headers: &[(String, String)],
@@ -42,7 +41,7 @@ impl TlsClient {
         Ok(Self { connector: Arc::new(config).into(), name })
     }
 
-    /// Goes through the handshake.
+    /// Completes the handshake.
     pub(crate) async fn begin(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, WireOutcome> {
         self.connector.connect(self.name, stream).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
@@ -53,13 +52,13 @@ impl TlsClient {
     }
 }
 
-/// A name, or address, that TLS can tell.
+/// A name or address that is valid in TLS.
 fn named(name: &str) -> Result<ServerName<'static>, WireOutcome> {
     ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
         .map_err(|_| WireOutcome::NotAttempted(format!("{name:?} cannot be the server name of TLS")))
 }
 
-/// What a client has seen where TLS, or the connection beneath it, came to an end.
+/// The outcome for a client if TLS, or the connection below it, has failed.
 pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     match reason(error) {
         None => failure::outcome(error),
@@ -70,7 +69,7 @@ pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// The reason of TLS for an error of its stream; none where the connection has one.
+/// The TLS error in an error of a stream; none if the connection itself failed.
 pub(crate) fn reason(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -16,8 +16,8 @@ use crate::socket::plain;
 /// The pause when accepting fails, mostly because too many files are open.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(10);
 
-/// Accepts connections without end, and runs `serve` for each. Dropping the future closes them. Each of `fences` is
-/// notified when all connections that were pending at that time are accepted.
+/// Accepts connections without end, and runs `serve` for each. Dropping the future closes them. Notifies each of
+/// `fences` when all connections that were pending at that time are accepted.
 pub(super) async fn accept<F>(
     listener: TcpListener,
     mut fences: mpsc::UnboundedReceiver<oneshot::Sender<()>>,

@@ -52,7 +52,7 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
                 arrivals.tell(StageTransport::Tcp, peer, None);
                 let (names, arrivals) = (names.clone(), arrivals.clone());
                 async move {
-                    // The other side may close or reset whenever it likes.
+                    // The other side may close or reset at any time.
                     let _ = over_tcp(stream, &names, || arrivals.tell(StageTransport::Tcp, peer, None)).await;
                 }
             }),

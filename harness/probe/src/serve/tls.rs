@@ -1,4 +1,4 @@
-//! TLS of a server.
+//! TLS of servers.
 
 use std::io;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use verdikt_wire::WireCertificate;
 
 use crate::tls;
 
-/// The names in a certificate that is made up: the machine's own, and any.
+/// The names in a generated certificate: the machine's own, and any.
 const NAMES: [&str; 2] = ["localhost", "*"];
 
-/// Accepts with a certificate.
+/// Accepts connections with a certificate.
 pub(super) fn acceptor(shown: &WireCertificate) -> io::Result<TlsAcceptor> {
     Ok(Arc::new(tls::server(NAMES.map(str::to_owned).to_vec(), shown)?).into())
 }

@@ -1,4 +1,4 @@
-//! Authorities that this process makes up, by name, and the certificates that they sign.
+//! Authorities that this process creates, by name, and the certificates that they sign.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -29,7 +29,7 @@ pub(super) fn root(authority: &str) -> Result<CertificateDer<'static>, Error> {
     with(authority, |issuer| issuer.as_ref().der().clone())
 }
 
-/// Asks an authority, which is made up the first time.
+/// Returns an authority, creating it on first use.
 fn with<T>(name: &str, ask: impl FnOnce(&CertifiedIssuer<'static, KeyPair>) -> T) -> Result<T, Error> {
     let mut all = AUTHORITIES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = all.get(name) {

@@ -1,4 +1,5 @@
-//! How a client judges the certificate of a server. Dates are not looked at: a scenario is to say the same tomorrow.
+//! Verifies the certificate of a server for a client. Dates are ignored: a scenario must give the same result
+//! tomorrow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +14,24 @@ use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, RootC
 
 use super::{ClientTrust, authorities};
 
-/// Judges certificates of servers.
+/// Verifies certificates of servers.
 #[derive(Debug)]
 pub(super) struct CertificateVerifier {
     provider: Arc<CryptoProvider>,
-    /// What is trusted; none where any server is taken for the one it says it is.
+    /// The trusted certificates; none if any server is accepted.
     trusted: Option<TrustedCertificates>,
 }
 
 /// What a client trusts.
 #[derive(Debug)]
 struct TrustedCertificates {
-    /// Authorities that are made up: what they sign is for whatever name.
+    /// Created authorities: their certificates are accepted for any name.
     made: RootCertStore,
-    /// Authorities that are given.
+    /// Given authorities.
     given: RootCertStore,
-    /// Certificates that are given, and trusted themselves.
+    /// Given certificates that are trusted themselves.
     certificates: Vec<CertificateDer<'static>>,
-    /// Certificates that are taken for whatever name.
+    /// Certificates that are accepted for any name.
     servers: Vec<CertificateDer<'static>>,
     looks_at_names: bool,
 }
@@ -44,7 +45,7 @@ impl CertificateVerifier {
         };
         let (mut made, mut given) = (RootCertStore::empty(), RootCertStore::empty());
         let (certificates, servers) = (read(&trust.pem)?, read(&trust.servers)?);
-        // What is no authority is trusted as itself alone.
+        // A certificate that is not an authority is trusted only for itself.
         given.add_parsable_certificates(certificates.iter().cloned());
         let names = trust.made.iter().map(String::as_str).chain([authorities::EVERYBODYS]);
         for name in names {
@@ -57,7 +58,7 @@ impl CertificateVerifier {
     }
 }
 
-/// Every certificate of some texts in PEM.
+/// Every certificate in some PEM texts.
 fn read(all: &[String]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let certificates = all.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes()));
     certificates.collect::<Result<_, _>>().map_err(|error| Error::General(error.to_string()))
@@ -86,7 +87,7 @@ impl TrustedCertificates {
     }
 }
 
-/// Whether an authority stands behind a certificate.
+/// Whether an authority has signed a certificate.
 fn is_signed(
     certificate: &ParsedCertificate<'_>,
     roots: &RootCertStore,
@@ -94,7 +95,7 @@ fn is_signed(
     algorithms: &[&dyn SignatureVerificationAlgorithm],
 ) -> Result<(), Error> {
     let mut time = UnixTime::since_unix_epoch(Duration::ZERO);
-    // The library wants a time: one at which every certificate of the chain is valid.
+    // The library needs a time: one at which every certificate of the chain is valid.
     for _ in 0..=between.len() {
         match verify_server_cert_signed_by_trust_anchor(certificate, roots, between, time, algorithms) {
             Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) => {
