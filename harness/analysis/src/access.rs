@@ -1,4 +1,4 @@
-//! The outcome of traffic between two ends, per interval of ports.
+//! What happens to traffic between two ends, per interval of ports.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 use verdikt_engine::party::TrafficKind;
 use verdikt_engine::rule::Direction;
 
-/// What a proxy asks of the traffic that is sent to it.
+/// The rules of a proxy for the traffic that is sent to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProxyRules {
-    /// What it lets pass, a line for each rule: `http GET /api`, `dns *.example.com`.
+    /// What it allows, a line for each rule: `http GET /api`, `dns *.example.com`.
     pub lines: BTreeSet<String>,
-    /// Whether another rule lets all of it pass, so that the proxy only looks.
+    /// Whether another rule allows all of it, so that the proxy refuses nothing.
     pub open: bool,
 }
 
@@ -25,37 +25,37 @@ impl fmt::Display for ProxyRules {
     }
 }
 
-/// What the policy of one side says.
+/// What the policy of one side decides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SideAccess {
     Pass,
     Proxy(ProxyRules),
     Deny,
     Unknown,
-    /// The peer is not there.
+    /// The peer does not exist.
     Absent,
 }
 
-/// The outcome of traffic.
+/// What happens to traffic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// It passes.
     Allow,
-    /// It passes to proxies, which judge further.
+    /// It passes to proxies, which decide further.
     Proxy {
-        /// The one of the source, where there is one.
+        /// The proxy of the source, if there is one.
         egress: Option<ProxyRules>,
-        /// The one of the destination, where there is one.
+        /// The proxy of the destination, if there is one.
         ingress: Option<ProxyRules>,
     },
-    /// The policy of one side denies it; where both do, that of the source.
+    /// The policy of one side denies it; if both do, that of the source.
     Deny(Direction),
     /// The engine does not know.
     Unknown,
 }
 
 impl Access {
-    /// What two sides come to. One that surely denies decides, whatever the other says.
+    /// Combines the decisions of two sides. A denial wins, whatever the other side decides.
     pub(crate) fn of(egress: &SideAccess, ingress: &SideAccess) -> Self {
         let rules = |side: &SideAccess| match side {
             SideAccess::Proxy(rules) => Some(rules.clone()),
@@ -72,12 +72,12 @@ impl Access {
         }
     }
 
-    /// Whether some of it passes, as far as the engine knows.
+    /// Whether some of it passes, as far as is known.
     pub fn passes(&self) -> bool {
         matches!(self, Self::Allow | Self::Proxy { .. })
     }
 
-    /// What proxies ask of it, as text.
+    /// The rules of its proxies, as text.
     pub fn proxy_text(&self) -> Option<String> {
         let Self::Proxy { egress, ingress } = self else { return None };
         let texts: Vec<String> = egress.iter().chain(ingress).map(ToString::to_string).collect();
@@ -109,13 +109,13 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Whether it is all that the transport has.
+    /// Whether it contains every number of the transport.
     fn is_whole(self) -> bool {
         (self.first, self.last) == self.transport.bounds()
     }
 }
 
-/// The word for a transport.
+/// The name of a transport.
 pub fn transport_word(transport: TrafficKind) -> String {
     match transport {
         TrafficKind::Ports(protocol) => protocol.to_string(),
@@ -135,7 +135,7 @@ impl fmt::Display for Interval {
     }
 }
 
-/// Values by interval: all of them, transport by transport and in order, neighbours different.
+/// Values by interval: every interval, transport by transport and in order. Neighbouring values differ.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccessProfile<T>(pub(crate) Vec<(Interval, T)>);
 
@@ -176,7 +176,7 @@ impl<T: Clone + PartialEq> AccessProfile<T> {
         self.0.iter().find(|(interval, _)| holds(interval)).map(|(_, value)| value)
     }
 
-    /// What two profiles come to together.
+    /// Combines two profiles.
     pub(crate) fn zip<U, V: Clone + PartialEq>(
         &self,
         other: &AccessProfile<U>,
@@ -199,7 +199,7 @@ impl<T: Clone + PartialEq> AccessProfile<T> {
     }
 }
 
-/// The longest intervals of a transport that none of some spans begins or ends within.
+/// The longest intervals of a transport in which none of some spans starts or ends.
 pub(crate) fn pieces(
     transport: TrafficKind,
     spans: impl IntoIterator<Item = (u16, u16)>,
@@ -215,7 +215,7 @@ pub(crate) fn pieces(
 }
 
 impl AccessProfile<SideAccess> {
-    /// The outcome of traffic whose two sides say this.
+    /// What happens to traffic whose two sides decide this.
     pub(crate) fn meet(&self, ingress: &Self) -> AccessProfile<Access> {
         self.zip(ingress, Access::of)
     }

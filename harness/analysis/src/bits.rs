@@ -1,6 +1,6 @@
 //! Sets of small numbers.
 
-/// A set of numbers below a size that is given when it is made.
+/// A set of numbers below a fixed size.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Bits(Vec<u64>);
 
@@ -10,7 +10,7 @@ impl Bits {
         Self(vec![0; size.div_ceil(64)])
     }
 
-    /// Every number.
+    /// The set of all numbers.
     pub(crate) fn all(size: usize) -> Self {
         let mut words = vec![u64::MAX; size.div_ceil(64)];
         if let Some(last) = words.last_mut().filter(|_| !size.is_multiple_of(64)) {
@@ -46,7 +46,7 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= !other);
     }
 
-    /// Those of this set that are in another one, and those that are not.
+    /// Splits this set into the numbers that another set contains, and the rest.
     pub(crate) fn split(self, by: &Self) -> (Self, Self) {
         let (mut inside, mut outside) = (self.clone(), self);
         inside.retain(by);

@@ -1,4 +1,4 @@
-//! The outcome of traffic from every group to every other, row by row.
+//! What happens to traffic from every group to every other, row by row.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use crate::bits::ones;
 use crate::intern::Interner;
 use crate::sides::PeerClass;
 
-/// How many sources are looked at together: as many as a word of a set has.
+/// The number of sources that are handled together: the bits of a word.
 const BLOCK: usize = 64;
 
-/// Pairs of profiles up to this many have their result in a table.
+/// The largest number of pairs of profiles whose results are kept in a table.
 const MOST_IN_TABLE: usize = 1 << 22;
 
-/// The outcome of traffic between the groups of one situation, side by side.
+/// The decisions about traffic between the groups of one situation, by side.
 pub(crate) struct Sides {
     /// The class of each group's policy, by direction.
     pub(crate) class_of: [Vec<usize>; 2],
-    /// What each class says of every group.
+    /// What each class decides about every group.
     pub(crate) parts: [Vec<Vec<PeerClass>>; 2],
 }
 
@@ -34,7 +34,7 @@ pub struct Cells {
     size: usize,
     sides: Vec<Sides>,
     profiles: Profiles,
-    /// The number of what two sides' profiles come to, by both; none where it was not needed yet.
+    /// The number of the combined profile of two sides, by both; none until it is needed.
     table: Vec<u32>,
 }
 
@@ -53,7 +53,8 @@ impl Cells {
         self.profiles.pairs.get(number)
     }
 
-    /// Shows the row of every group in turn, one for each situation: the verdicts on its traffic to every group, by the
+    /// Passes the row of every group in turn, one for each situation: what happens to its traffic to every group, as
+    /// the number of the profile.
     /// number of the profile.
     pub fn each_row(&mut self, mut visit: impl FnMut(&mut Self, usize, &[Vec<u32>])) {
         let mut rows = vec![vec![0; self.size]; self.sides.len()];
@@ -69,7 +70,7 @@ impl Cells {
         }
     }
 
-    /// What each class of ingress policies says of the sources of a block.
+    /// What each class of ingress policies decides about the sources of a block.
     fn ingress_of_block(&self, situation: usize, block: usize) -> Vec<[u32; BLOCK]> {
         let classes = self.sides[situation].parts[1].iter();
         let of_class = classes.map(|parts| {

@@ -8,7 +8,7 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use crate::access::{Access, AccessProfile, Interval, transport_word};
 use crate::end::TrafficEnd;
 
-/// What passes of a profile, as text: `tcp 80, 443; udp 53 (dns *.example.com)`. None where nothing passes.
+/// What passes of a profile, as text: `tcp 80, 443; udp 53 (dns *.example.com)`. None if nothing passes.
 pub fn passing(profile: &AccessProfile<Access>) -> Option<String> {
     let mut by_access: Vec<(Option<String>, Vec<Interval>)> = Vec::new();
     for (interval, access) in profile.iter() {
@@ -33,7 +33,7 @@ pub fn passing(profile: &AccessProfile<Access>) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// Intervals as text. ICMP is ICMP whatever the family where both are the same.
+/// Intervals as text. ICMP has no family if both families are the same.
 pub fn ports(intervals: &[Interval]) -> String {
     let mut by_transport: BTreeMap<TrafficKind, Vec<(u16, u16)>> = BTreeMap::new();
     for interval in intervals {
@@ -70,7 +70,7 @@ pub fn ports(intervals: &[Interval]) -> String {
     parts.join(", ")
 }
 
-/// Names some ends for people: those of a namespace together, with a star for all of its pods.
+/// Names some ends: those of a namespace together, with a star for all of its pods.
 pub fn ends(ends: &[TrafficEnd], topologies: &[&Topology], most: usize) -> String {
     let mut pods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut others = Vec::new();

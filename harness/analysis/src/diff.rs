@@ -1,5 +1,4 @@
-//! What differs between two situations: traffic that flips, ends that are isolated or no longer, objects that are
-//! refused.
+//! The differences between two situations: traffic, isolation, and refused objects.
 
 mod other;
 mod rectangles;
@@ -23,7 +22,7 @@ use crate::universe::{EndGroup, Universe};
 use other::{isolation, refused};
 use rectangles::rectangles;
 
-/// A situation, and the policies that somebody wants to be in force in it.
+/// A situation, and the policies that it is meant to have.
 #[derive(Clone, Copy, Debug)]
 pub struct ComparedSituation<'a> {
     /// The policies, compiled.
@@ -32,21 +31,21 @@ pub struct ComparedSituation<'a> {
     pub manifests: &'a [Manifest],
 }
 
-/// How traffic changes.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
-    /// It was denied, and passes.
+    /// Denied before, and allowed after.
     Opened,
-    /// It passed, and is denied.
+    /// Allowed before, and denied after.
     Closed,
-    /// It passed, and is judged by a proxy.
+    /// Allowed before, and through a proxy after.
     Proxied,
-    /// It was judged by a proxy, and passes.
+    /// Through a proxy before, and allowed after.
     Unproxied,
-    /// It is judged by a proxy under other rules.
+    /// Through a proxy with other rules.
     ProxyRules,
-    /// The engine abstains, before or after.
+    /// The engine abstains before or after.
     Unknown,
 }
 
@@ -55,7 +54,7 @@ impl ChangeKind {
     pub const ALL: [Self; 6] =
         [Self::Opened, Self::Closed, Self::Unproxied, Self::Proxied, Self::ProxyRules, Self::Unknown];
 
-    /// How a pair's traffic changes; none if it stays as it is, or is denied before and after.
+    /// The kind of change of a pair's traffic; none if it stays as it is, or is denied before and after.
     fn of(old: &Access, new: &Access) -> Option<Self> {
         match (old, new) {
             _ if old == new => None,
@@ -95,35 +94,35 @@ impl fmt::Display for ChangeKind {
     }
 }
 
-/// The verdicts on the traffic in some intervals, before and after.
+/// What happens to the traffic in some intervals, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flip {
     /// The intervals.
     pub intervals: Vec<Interval>,
-    /// What became of it.
+    /// The kind of change.
     pub old: Access,
-    /// What happens to it.
+    /// What happens to it before and after.
     pub new: Access,
-    /// The reasons before and after, each pair of them once.
+    /// The reasons before and after, each pair once.
     pub reasons: Vec<(Reason, Reason)>,
 }
 
-/// Traffic that changes alike: that of each of the sources to each of the destinations.
+/// Traffic that changes in the same way: that of each source to each destination.
 #[derive(Clone, Debug)]
 pub struct TrafficChange {
     /// How it changes.
     pub kind: ChangeKind,
     /// The sources.
     pub sources: Vec<TrafficEnd>,
-    /// The destinations. Where one is among the sources too, it is about other ends than itself.
+    /// The destinations. An end that is also a source does not stand for its traffic to itself.
     pub destinations: Vec<TrafficEnd>,
     /// What changes.
     pub flips: Vec<Flip>,
-    /// Whether all pairs of ends were asked for their reasons, and not some alone.
+    /// Whether the reasons of all pairs of ends were determined, and not only of some.
     pub all_reasons: bool,
 }
 
-/// Ends that become isolated, or are so no longer.
+/// Ends that become isolated, or stop being isolated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isolation {
     /// The ends.
@@ -136,7 +135,7 @@ pub struct Isolation {
     pub by: Vec<Arc<RuleRef>>,
 }
 
-/// An object that is refused on one side alone.
+/// An object that is refused in only one of the situations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusalChange {
     /// The object.
@@ -149,7 +148,7 @@ pub struct RefusalChange {
     pub message: String,
 }
 
-/// What differs between two situations.
+/// The differences between two situations.
 #[derive(Clone, Debug, Default)]
 pub struct Diff {
     /// Traffic that flips, by kind.
@@ -158,15 +157,15 @@ pub struct Diff {
     pub isolation: Vec<Isolation>,
     /// Objects that are refused after the change.
     pub refused: Vec<RefusalChange>,
-    /// Objects that were refused before it and are taken.
+    /// Objects that were refused before, and are accepted after.
     pub taken: Vec<RefusalChange>,
-    /// Ends that were not there before.
+    /// Ends that did not exist before.
     pub appeared: Vec<TrafficEnd>,
-    /// Ends that are there no longer.
+    /// Ends that no longer exist.
     pub gone: Vec<TrafficEnd>,
 }
 
-/// The most pairs of groups that are asked for their reasons.
+/// The largest number of pairs of groups whose reasons are determined.
 const MOST_EXPLAINED: usize = 20_000;
 
 impl Diff {
@@ -193,7 +192,7 @@ impl Diff {
         diff
     }
 
-    /// Whether nothing differs that is told.
+    /// Whether there is no reported difference.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
             && self.isolation.is_empty()
@@ -204,7 +203,7 @@ impl Diff {
     }
 }
 
-/// What changes in some intervals, without reasons.
+/// The changes in some intervals, without reasons.
 type Signature = Vec<(Interval, Access, Access)>;
 
 fn signatures(old: &AccessProfile<Access>, new: &AccessProfile<Access>) -> BTreeMap<ChangeKind, Signature> {
@@ -224,14 +223,14 @@ fn changes(
     head: &ComparedSituation<'_>,
 ) -> Vec<TrafficChange> {
     let groups = universe.groups();
-    // How many of the ends of each group are told of, where both situations have it.
+    // The number of ends of each group that are reported, if both situations have it.
     let count = |group: &EndGroup| {
         let in_both = group.parties.iter().all(Option::is_some);
         if in_both { shown(group.ends.iter(), base, head).count() } else { 0 }
     };
     let counts: Vec<usize> = groups.iter().map(count).collect();
     let mut numbers: BTreeMap<(ChangeKind, Signature), usize> = BTreeMap::new();
-    // What two profiles differ in, as numbers of signatures.
+    // The differences between two profiles, as numbers of signatures.
     let mut differing: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
     let mut pairs: Vec<Vec<(usize, usize)>> = Vec::new();
     universe.cells().each_row(|cells, source, rows| {
@@ -263,7 +262,7 @@ fn changes(
     let mut changes = Vec::new();
     for ((kind, signature), number) in &numbers {
         for (sources, destinations) in rectangles(&pairs[*number]) {
-            // What would change of an end's traffic to itself only fills the gaps of others' changes.
+            // Changes of an end's traffic to itself only complete the changes of others.
             if sources == destinations && matches!(sources[..], [only] if counts[only] < 2) {
                 continue;
             }
@@ -286,7 +285,7 @@ fn shown<'e>(
     ends.filter(move |end| is_shown(end, base) || is_shown(end, head))
 }
 
-/// Two situations that are asked why traffic changes.
+/// Two situations, to find out why traffic changes.
 struct ChangeReasons<'x> {
     universe: &'x Universe<'x, 'x>,
     base: &'x ComparedSituation<'x>,

@@ -1,4 +1,4 @@
-//! What can be an end of traffic in an answer: endpoints, addresses and names outside, and pods that are not there yet.
+//! The ends of traffic in answers: endpoints, addresses and names outside, and pods that do not exist yet.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,11 +19,11 @@ use crate::future::FuturePod;
 pub enum TrafficEnd {
     /// An endpoint of the topology, or one that every cluster has.
     Endpoint(Endpoint),
-    /// Addresses outside the cluster that policies name: a block without the smaller ones in it.
+    /// Addresses outside the cluster that policies name: a block without the smaller blocks in it.
     Block(IpNet),
-    /// Whatever a DNS name or pattern that policies name leads to.
+    /// The addresses of a DNS name or pattern that policies name.
     Name(String),
-    /// A pod that is not there yet.
+    /// A pod that does not exist yet.
     Future(Box<FuturePod>),
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for TrafficEnd {
     }
 }
 
-/// The ends outside the cluster that the policies of some models tell apart.
+/// The ends outside the cluster that the policies of some models distinguish.
 pub fn outside(models: &[&PolicyModel<'_>]) -> Vec<TrafficEnd> {
     let mut blocks: BTreeSet<IpNet> = BTreeSet::new();
     let mut names: BTreeSet<String> = BTreeSet::new();
@@ -79,7 +79,7 @@ fn everywhere(of: IpAddr) -> IpNet {
     IpNet::new_assert(of, 0)
 }
 
-/// Blocks of addresses, each before those that lie in it.
+/// Blocks of addresses, each before the blocks inside it.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocks(Vec<IpNet>);
 
@@ -91,7 +91,7 @@ impl Blocks {
         Self(blocks)
     }
 
-    /// The blocks among ends.
+    /// The blocks among some ends.
     pub(crate) fn among<'e>(ends: impl IntoIterator<Item = &'e TrafficEnd>) -> Self {
         let blocks = ends.into_iter().filter_map(|end| match end {
             TrafficEnd::Block(block) => Some(*block),
@@ -100,7 +100,7 @@ impl Blocks {
         Self::new(blocks)
     }
 
-    /// The first address of a block that lies in none of the smaller ones.
+    /// The first address of a block that is in none of the smaller ones.
     fn free_address(&self, block: IpNet) -> Option<IpAddr> {
         let key = (block.network(), block.prefix_len());
         let start = self.0.partition_point(|other| (other.network(), other.prefix_len()) <= key);
@@ -123,8 +123,7 @@ fn next(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// The party that an end is in a model; none where the model does not have it. `blocks` are those of all ends that are
-/// asked about.
+/// The party of an end in a model; none if the model does not have it. `blocks` are those of all ends in question.
 pub(crate) fn party_of(model: &PolicyModel<'_>, end: &TrafficEnd, blocks: &Blocks) -> Option<Party> {
     match end {
         TrafficEnd::Endpoint(endpoint) => model.party(endpoint),
@@ -137,7 +136,7 @@ pub(crate) fn party_of(model: &PolicyModel<'_>, end: &TrafficEnd, blocks: &Block
     }
 }
 
-/// A name that a pattern matches: every star stands for one letter.
+/// A name that matches a pattern: every star becomes a letter.
 fn an_example(pattern: &str) -> String {
     let lowered = pattern.trim().trim_end_matches('.').to_lowercase();
     if lowered.bytes().all(|c| c == b'*') {

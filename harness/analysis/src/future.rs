@@ -1,5 +1,5 @@
-//! Pods that are not there yet: one for each way in which labels, service accounts and port names could make a
-//! difference to the policies of a model.
+//! Pods that do not exist yet: one for each combination of labels, service account and port names that the policies
+//! of a model distinguish.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,16 +15,16 @@ use verdikt_scenario::topology::{Labels, Pod, Port, Served, ServedProtocol};
 
 use crate::sides::matchers;
 
-/// A pod that could be made.
+/// A pod that could be created.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FuturePod {
     /// Its namespace.
     pub namespace: NamespaceName,
-    /// Its labels: those that policies ask for.
+    /// Its labels: those in policies.
     pub labels: Labels,
-    /// Its service account, where that makes a difference.
+    /// Its service account, if policies depend on it.
     pub service_account: Option<String>,
-    /// The ports that it declares, where their names make a difference.
+    /// Its declared ports, if policies depend on their names.
     pub port_names: Vec<(String, u16)>,
 }
 
@@ -46,7 +46,7 @@ impl FuturePod {
         }
     }
 
-    /// How much a person has to read of it.
+    /// How much text it takes to describe.
     pub(crate) fn size(&self) -> usize {
         self.labels.len() + usize::from(self.service_account.is_some()) + self.port_names.len()
     }
@@ -67,17 +67,17 @@ impl fmt::Display for FuturePod {
     }
 }
 
-/// A value that no policy names.
+/// A value that no policy contains.
 const OTHER: &str = "something-else";
 
-/// The port that a name which policies name stands for: one that is as good as any.
+/// The number of a port name in policies; any number would do.
 const NAMED_PORT: u16 = 40_000;
 
-/// The most pods of a namespace that are looked at.
+/// The largest number of pods of a namespace that are considered.
 const MOST: usize = 20_000;
 
-/// The pods of a namespace that could be made with these labels, one for each way that policies tell apart; none if
-/// there are too many to look at.
+/// The pods of a namespace that could be created with these labels, one for each group that policies distinguish;
+/// none if there are too many.
 pub(crate) fn future_pods(
     model: &PolicyModel<'_>,
     namespace: &NamespaceName,
@@ -118,9 +118,9 @@ pub(crate) fn future_pods(
     Some(pods)
 }
 
-/// By what policies tell pods of a namespace apart.
+/// What policies use to distinguish pods of a namespace.
 struct ToldApart {
-    /// The values that they name, by the key of the label.
+    /// The values in policies, by the key of the label.
     wanted: BTreeMap<String, BTreeSet<String>>,
     port_names: BTreeSet<String>,
 }
@@ -145,7 +145,7 @@ fn told_apart(model: &PolicyModel<'_>, namespace: &NamespaceName) -> ToldApart {
             for selector in &entry.requires {
                 add(&mut wanted, selector, &bare);
             }
-            // What others call ports of theirs at egress may be ports of this pod as well.
+            // Port names in the egress rules of others may be ports of this pod as well.
             let by_name = matchers(entry).filter_map(|matcher| match matcher {
                 PortMatcher::Name { name, .. } => Some(name.clone()),
                 _ => None,
@@ -158,8 +158,8 @@ fn told_apart(model: &PolicyModel<'_>, namespace: &NamespaceName) -> ToldApart {
     ToldApart { wanted, port_names }
 }
 
-/// Adds what a selector asks of the labels of pods, if it may select any in the namespace of a pod without labels.
-/// Returns whether it may.
+/// Adds the labels that a selector requires of pods, if it may select any pod in the namespace of a pod without
+/// labels. Returns whether it may.
 fn add(
     wanted: &mut BTreeMap<String, BTreeSet<String>>,
     selector: &Selector,
@@ -180,7 +180,7 @@ fn add(
     may
 }
 
-/// Whether a requirement is about what the author of a pod decides: its labels and its service account.
+/// Whether a requirement is about something that a pod's author decides: its labels and its service account.
 fn is_own(requirement: &Requirement) -> bool {
     let key = requirement.key.as_str();
     let of_kubernetes = matches!(requirement.source, None | Some(LabelSource::Kubernetes));

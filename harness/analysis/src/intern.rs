@@ -1,9 +1,9 @@
-//! Values by small numbers, so that equal ones are compared, counted and kept as one.
+//! Numbers for values, so that equal ones are compared, counted and stored once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Values, each with the number it was given when it was first seen.
+/// Values, each with the number that it got when it was first seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Interner<T> {
     numbers: BTreeMap<Arc<T>, u32>,
@@ -23,7 +23,7 @@ impl<T: Ord> Interner<T> {
             return *number;
         }
         let value = Arc::new(value);
-        // There is no memory for so many values that their number would be none.
+        // Memory ends before the numbers do.
         let number = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
         self.values.push(Arc::clone(&value));
         self.numbers.insert(value, number);

@@ -1,4 +1,4 @@
-//! Whether invariants hold: for every pod, every port, and every pod that could be made.
+//! Checks invariants: for every pod, every port, and every pod that could be created.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,11 @@ use crate::matrix::is_shown;
 use crate::reason::{Reason, reasons};
 use crate::universe::{EndGroup, Universe};
 
-/// What the model says of an invariant.
+/// What the policy model says of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// It holds for this many pairs of ends, pods that could be made counted by how policies tell them apart.
+    /// It holds for this many pairs of ends. Pods that could be created count once for each group that policies
+    /// distinguish.
     Holds {
         /// How many.
         pairs: usize,
@@ -28,7 +29,7 @@ pub enum Proof {
     Unknown(String),
 }
 
-/// The smallest case in which an invariant does not hold.
+/// The smallest counterexample to an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// The source.
@@ -39,7 +40,7 @@ pub struct Counterexample {
     pub interval: Interval,
     /// What happens to it, and by which rules.
     pub reason: Reason,
-    /// In how many more pairs of ends it does not hold either.
+    /// How many more pairs of ends break it.
     pub more: usize,
 }
 
@@ -58,10 +59,10 @@ pub fn prove(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Vec<Proof> {
     proofs.collect()
 }
 
-/// The most pods that could be made that are looked at for one name of an invariant.
+/// The largest number of possible pods that are considered for one name of an invariant.
 const MOST_FUTURES: usize = 50_000;
 
-/// The pods that could be made, by how an invariant names them; none where there are too many.
+/// The pods that could be created, by how an invariant names them; none if there are too many.
 struct Futures {
     pods: BTreeMap<String, Option<Vec<FuturePod>>>,
 }
@@ -85,7 +86,7 @@ impl Futures {
     }
 }
 
-/// An invariant, and what it is held against.
+/// An invariant with its context.
 struct InvariantQuestion<'q, 'm> {
     model: &'q PolicyModel<'m>,
     universe: &'q Universe<'q, 'm>,
@@ -114,7 +115,7 @@ impl InvariantQuestion<'_, '_> {
                 let found = reasons(self.model, from_party, to_party);
                 for (wanted, to) in self.wanted(to) {
                     if let Some(ends) = distinct(from, &to) {
-                        // No end is its own destination.
+                        // An end is never its own destination.
                         let same = from.iter().filter(|end| to.binary_search(end).is_ok()).count();
                         let pairs = from.len() * to.len() - same;
                         tally.add(ends, pairs, self.first_failure(&found, &wanted));
@@ -129,7 +130,7 @@ impl InvariantQuestion<'_, '_> {
         &self.universe.groups()[number]
     }
 
-    /// The ends that a name of the invariant stands for, by group; none where they are too many.
+    /// The ends that a name of the invariant means, by group; none if there are too many.
     fn ends(&self, ends: &EndPattern) -> Option<Vec<(usize, Vec<TrafficEnd>)>> {
         let topology = self.model.topology();
         let futures = self.futures.pods.get(&ends.to_string())?.as_ref()?;
@@ -145,7 +146,7 @@ impl InvariantQuestion<'_, '_> {
         Some(groups.filter(|(_, ends)| !ends.is_empty()).collect())
     }
 
-    /// The traffic that the invariant is about, with the destinations of a group that it is about.
+    /// The traffic that the invariant covers, with those destinations of a group that it covers.
     fn wanted(&self, to: &[TrafficEnd]) -> Vec<(Vec<Interval>, Vec<TrafficEnd>)> {
         let Invariant { demand, ports, .. } = self.invariant;
         let span = |protocol: Protocol, first: u16, last: u16| Interval {
@@ -195,7 +196,7 @@ impl InvariantQuestion<'_, '_> {
         served.collect()
     }
 
-    /// The first traffic for which the invariant does not hold; traffic of which nothing is known if there is no other.
+    /// The first traffic that breaks the invariant, or otherwise traffic about which the engine abstains.
     fn first_failure(
         &self,
         found: &AccessProfile<Reason>,
@@ -206,7 +207,7 @@ impl InvariantQuestion<'_, '_> {
         for (interval, reason) in found.iter() {
             let passes = match reason.access {
                 Access::Unknown => None,
-                // Which end denies is not said, and one of them may be audited.
+                // An invariant does not say which end denies, and one of them may be audited.
                 Access::Deny(_) if self.model.audits_some() => None,
                 Access::Deny(_) => Some(audit),
                 Access::Allow | Access::Proxy { .. } => Some(true),
@@ -227,12 +228,12 @@ impl InvariantQuestion<'_, '_> {
     }
 }
 
-/// What is found of the pairs of ends so far.
+/// The results for pairs of ends so far.
 #[derive(Default)]
 struct Tally {
     pairs: usize,
     failures: usize,
-    /// The smallest counterexample, and how much it asks of its reader.
+    /// The smallest counterexample, and its cost to the reader.
     broken: Option<((u8, usize), Counterexample)>,
     unknown: Option<String>,
 }
@@ -282,7 +283,7 @@ fn common(one: Interval, other: Interval) -> Option<Interval> {
     })
 }
 
-/// The simplest two ends of two groups that are not the same one.
+/// The simplest two different ends of two groups.
 fn distinct<'e>(from: &'e [TrafficEnd], to: &'e [TrafficEnd]) -> Option<(&'e TrafficEnd, &'e TrafficEnd)> {
     let simplest = |ends: &'e [TrafficEnd], but: Option<&TrafficEnd>| {
         ends.iter()
@@ -297,7 +298,7 @@ fn distinct<'e>(from: &'e [TrafficEnd], to: &'e [TrafficEnd]) -> Option<(&'e Tra
     Some((simplest(from, Some(destination))?, destination))
 }
 
-/// How far an end is from what a reader has before them.
+/// How far an end is from what a reader knows.
 fn class(end: &TrafficEnd) -> u8 {
     match end {
         TrafficEnd::Endpoint(Endpoint::Pod(_)) => 0,
@@ -311,7 +312,7 @@ fn size(end: &TrafficEnd) -> usize {
     if let TrafficEnd::Future(pod) = end { pod.size() } else { 0 }
 }
 
-/// How much a counterexample asks of its reader.
+/// The cost of a counterexample to its reader.
 fn effort(from: &TrafficEnd, to: &TrafficEnd) -> (u8, usize) {
     (class(from).max(class(to)), size(from) + size(to))
 }

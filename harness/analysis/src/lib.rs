@@ -1,8 +1,8 @@
 //! Questions about whole situations: who reaches what, what differs between two of them, which invariants hold.
 //!
-//! A *situation* is a topology, the policies in force and the settings of a cluster, compiled into a
-//! [`PolicyModel`]. Every answer comes from that model, by groups of endpoints that no policy tells apart and by
-//! intervals of ports between the boundaries that policies draw; neither pods nor ports are enumerated.
+//! A *situation* is a topology, the policies in force and the settings of a cluster, compiled into a [`PolicyModel`].
+//! Every answer comes from that model, by groups of endpoints that no policy distinguishes and by intervals of ports
+//! between the boundaries in policies. Neither pods nor ports are enumerated.
 //!
 //! Pure: no I/O, no clock. Must not know any observation.
 //!

@@ -1,4 +1,4 @@
-//! Who reaches what: every group against every other, groups that are treated alike as one.
+//! Who reaches what: every group against every other, with groups that are treated alike merged.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::end::TrafficEnd;
 use crate::partition::Partition;
 use crate::universe::Universe;
 
-/// Ends that no answer tells apart: the same becomes of traffic of each to everyone, and of everyone's to each.
+/// Ends that are alike in the whole answer: the traffic from each, and to each, is treated in the same way.
 #[derive(Clone, Debug)]
 pub struct EndClass {
     /// The ends, in order.
@@ -20,14 +20,14 @@ pub struct EndClass {
     pub managed: bool,
 }
 
-/// The outcome of traffic between all ends of a situation.
+/// What happens to traffic between all ends of a situation.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     /// The ends.
     pub classes: Vec<EndClass>,
-    /// What can become of traffic.
+    /// The different profiles.
     pub profiles: Vec<AccessProfile<Access>>,
-    /// For each source and destination, as the number of a profile; none where no policy can decide.
+    /// The number of a profile for each source and destination; none if no policy can decide.
     pub cells: Vec<Vec<Option<u32>>>,
 }
 
@@ -83,18 +83,18 @@ impl Matrix {
         matrix
     }
 
-    /// The outcome of traffic between two classes.
+    /// What happens to traffic between two classes.
     pub fn profile(&self, from: usize, to: usize) -> Option<&AccessProfile<Access>> {
         self.cells[from][to].map(|number| &self.profiles[number as usize])
     }
 
-    /// How many workloads, hosts and other ends there are.
+    /// The number of workloads, hosts and other ends.
     pub fn ends(&self) -> usize {
         self.classes.iter().map(|class| class.ends.len()).sum()
     }
 }
 
-/// The rows that equal each other in every column, and whose columns do.
+/// The rows that are equal in every column, and whose columns are equal too.
 fn alike(rows: &[Vec<u32>], managed: &[bool]) -> Vec<Vec<usize>> {
     let size = rows.len();
     // Classes of columns: refined by every row.
@@ -109,8 +109,8 @@ fn alike(rows: &[Vec<u32>], managed: &[bool]) -> Vec<Vec<usize>> {
     Partition::by_key(size, |index| (class_of[index], &rows[index])).classes()
 }
 
-/// Whether an end is part of an answer that nobody asked about it by name: those that every cluster has are only where
-/// the topology names them, but for the DNS server.
+/// Whether an end is part of an answer that does not name it. Ends that every cluster has are only included if the
+/// topology names them, except the DNS server.
 pub fn is_shown(end: &TrafficEnd, topology: &Topology) -> bool {
     match end {
         TrafficEnd::Endpoint(Endpoint::Cilium(endpoint)) => topology.cilium.contains(endpoint),

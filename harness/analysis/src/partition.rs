@@ -1,4 +1,4 @@
-//! Partitions that get finer: what no test has told apart yet is one class.
+//! Partitions that become finer: numbers that no test has distinguished are one class.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::bits::Bits;
 pub(crate) struct Partition {
     class_of: Vec<u32>,
     sizes: Vec<u32>,
-    /// How many members of each class a set has, while it is looked at.
+    /// The number of members of each class in a set, while it is processed.
     touched: Vec<u32>,
 }
 
@@ -32,7 +32,7 @@ impl Partition {
         Self { class_of, sizes, touched }
     }
 
-    /// Tells the members of a set apart from all others.
+    /// Separates the members of a set from all others.
     pub(crate) fn refine(&mut self, set: &Bits) {
         let mut classes = Vec::new();
         for index in set.iter() {

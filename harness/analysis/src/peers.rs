@@ -1,5 +1,5 @@
-//! Which of many identities selectors and peers mean, all at once: a requirement is held against each value of its key,
-//! not against each identity.
+//! Finds which of many identities selectors and peers match, all at once: a requirement is compared with each value
+//! of its key, not with each identity.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use verdikt_engine::selector::{Operator, Requirement, Selector};
 
 use crate::bits::Bits;
 
-/// Identities by what selectors ask of them. Places without an identity are in no set.
+/// Identities by what selectors can require of them. Indexes without an identity are in no set.
 pub(crate) struct PeerSets<'i> {
     identities: Vec<Option<&'i Identity>>,
     /// Those with an address.
@@ -35,7 +35,7 @@ impl<'i> PeerSets<'i> {
         Self { identities, addressed, present, columns: BTreeMap::new(), entities: BTreeMap::new() }
     }
 
-    /// The identities among some peers.
+    /// The identities that match one of some peers.
     pub(crate) fn among(&mut self, peers: &Peers) -> Bits {
         match peers {
             Peers::Any => self.present.clone(),
@@ -90,7 +90,7 @@ impl<'i> PeerSets<'i> {
         all
     }
 
-    /// Leaves of a set those for which a requirement on a label holds.
+    /// Removes from a set the identities for which a requirement on a label does not hold.
     fn narrow(&mut self, all: &mut Bits, requirement: &Requirement) {
         let size = self.identities.len();
         let column = self.column(requirement);
@@ -115,7 +115,7 @@ impl<'i> PeerSets<'i> {
             let size = identities.len();
             let mut column = Column { values: BTreeMap::new(), any: Bits::none(size) };
             for (index, identity) in identities.iter().enumerate() {
-                // Of several labels with the key, selectors look at the first.
+                // If several labels have the key, selectors use the first.
                 let of_key = |label: &&verdikt_engine::label::Label| {
                     label.key == requirement.key
                         && requirement.source.is_none_or(|source| label.source == source)

@@ -15,21 +15,21 @@ use crate::matrix::is_shown;
 use crate::reason::{Reason, SideReason, reasons};
 use crate::universe::Universe;
 
-/// Sources of which the same becomes, by the same rules.
+/// Sources that are treated alike, by the same rules.
 #[derive(Clone, Debug)]
 pub struct SourceGroup {
     /// The sources, in order.
     pub ends: Vec<TrafficEnd>,
     /// Whether their attempts pass.
     pub passes: bool,
-    /// The verdicts on their attempts: `allow`, `deny ingress`, `abstains`.
+    /// What happens to their attempts: `allow`, `deny ingress`, `abstains`.
     pub verdict: String,
     /// Why, a line for each check on the way.
     pub why: Vec<String>,
 }
 
-/// Who may make an attempt, and who may not: those that pass first. Addresses outside that policies name are among them
-/// where the target is an endpoint.
+/// Who may make an attempt, and who may not; those that pass come first. If the target is an endpoint, they include
+/// addresses outside that policies name.
 pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<SourceGroup> {
     let mut found: BTreeMap<(bool, String, Vec<String>), Vec<TrafficEnd>> = BTreeMap::new();
     let target = attempt.target().and_then(Target::endpoint);
@@ -56,7 +56,7 @@ pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<SourceGroup> {
     sources.collect()
 }
 
-/// The outcome of traffic from the addresses that policies name to an endpoint.
+/// What happens to traffic from the addresses that policies name to an endpoint.
 fn from_outside(
     model: &PolicyModel<'_>,
     target: &Endpoint,
@@ -79,23 +79,23 @@ fn from_outside(
     found
 }
 
-/// What each check on the way of an attempt found.
+/// The decision of each check on the way of an attempt.
 fn why(prediction: &Prediction) -> Vec<String> {
-    let line = |check: &Check| format!("{}: {}", check.point, SideReason::of(check.finding.clone()));
+    let line = |check: &Check| format!("{}: {}", check.point, SideReason::of(check.decision.clone()));
     prediction.checks.iter().map(line).collect()
 }
 
-/// Destinations that a source reaches alike, for the same reasons.
+/// Destinations that a source reaches in the same way, for the same reasons.
 #[derive(Clone, Debug)]
 pub struct DestinationGroup {
     /// The destinations, in order.
     pub ends: Vec<TrafficEnd>,
-    /// The verdicts on the traffic to them, and why.
+    /// What happens to the traffic to them, and why.
     pub reasons: AccessProfile<Reason>,
 }
 
 impl DestinationGroup {
-    /// Whether anything reaches them.
+    /// Whether they are reached at all.
     pub fn any_passes(&self) -> bool {
         self.reasons.iter().any(|(_, reason)| !matches!(reason.access, Access::Deny(_)))
     }
@@ -106,7 +106,7 @@ impl DestinationGroup {
     }
 }
 
-/// What a source reaches, and what it does not: that which it reaches first.
+/// What a source reaches, then what it does not reach.
 pub fn reach(model: &PolicyModel<'_>, source: &TrafficEnd) -> Option<Vec<DestinationGroup>> {
     let universe = Universe::new(&[model], [source.clone()]);
     let from = universe.groups()[universe.group_of(source)?].parties[0].clone()?;
@@ -129,7 +129,7 @@ pub fn reach(model: &PolicyModel<'_>, source: &TrafficEnd) -> Option<Vec<Destina
     Some(destinations.collect())
 }
 
-/// The attempts of a source by the names that clients use: each port of each service, and what hosts outside serve by
+/// The attempts of a source by the names that clients use: each port of each service, and the servers outside by
 /// their DNS names.
 pub fn by_name(model: &PolicyModel<'_>, source: &Endpoint) -> Vec<(Attempt, Prediction)> {
     let topology = model.topology();
@@ -154,22 +154,22 @@ pub fn by_name(model: &PolicyModel<'_>, source: &Endpoint) -> Vec<(Attempt, Pred
     predicted.collect()
 }
 
-/// A rule that lets somebody in or out, by what it asks of them.
+/// A rule that allows a peer, by its requirements.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AdmittingRule {
-    /// What it asks of the other end: `app=cart, io.kubernetes.pod.namespace=shop`.
+    /// The requirements on the other end: `app=cart, io.kubernetes.pod.namespace=shop`.
     pub wanted: String,
-    /// At which ports, as the policy says them; none is all.
+    /// The ports, as in the policy; none means all.
     pub ports: Vec<String>,
     /// Whether it denies instead.
     pub denies: bool,
-    /// The object and where the rule stands in it.
+    /// The object, and the position of the rule in it.
     pub rule: String,
 }
 
-/// What a pod that is not there yet would need, to be let in by the ingress policy of an endpoint or to be reached
-/// through its egress policy: one line for each rule that matters for some traffic (all of it if none is given).
-/// Nothing where everybody passes.
+/// What a pod that does not exist yet would need, so that the ingress policy of an endpoint allows it, or its egress
+/// policy allows reaching it: one line for each rule that matters for some traffic (all traffic if none is given).
+/// Empty if everything passes.
 pub fn needed(
     model: &PolicyModel<'_>,
     endpoint: &Endpoint,
@@ -197,7 +197,7 @@ pub fn needed(
                 (!ports.is_empty(), ports)
             }
         };
-        // What an entry passes on, those after it decide.
+        // Later entries decide about what an entry passes on.
         if !applies || entry.effect == Effect::Pass {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Why: the rules behind the verdicts on traffic between two parties, interval by interval.
+//! The rules behind the decisions about traffic between two parties, interval by interval.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,46 +7,46 @@ use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::{Party, TrafficKind};
 use verdikt_engine::rule::{Direction, RuleEntry};
-use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_scenario::prediction::{Decision, RuleRef};
 
 use crate::access::{Access, AccessProfile, pieces};
 use crate::sides::{access, spans};
 
-/// What one side found.
+/// What one side decides, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SideReason {
-    /// Nothing isolates it, or no policy is enforced there.
+    /// It is not isolated, or no policy is enforced there.
     Open,
-    /// A pod reaches itself, which meets no policy.
+    /// A pod reaches itself, which is subject to no policy.
     Itself,
     /// These rules allow it.
     Allowed(Vec<Arc<RuleRef>>),
-    /// These rules leave it to others, of which none decides, and nothing isolates the end.
+    /// These rules pass it on, no later rule decides, and the end is not isolated.
     PassedOn(Vec<Arc<RuleRef>>),
     /// It is the node's own traffic to its pod.
     LocalHost,
     /// These rules deny it.
     Denied(Vec<Arc<RuleRef>>),
-    /// No rule allows it, and these isolate the end.
+    /// No rule allows it, and these rules isolate the end.
     NothingAllows(Vec<Arc<RuleRef>>),
     /// The engine does not know; completes "does not know …".
     Unknown(String, Option<Arc<RuleRef>>),
 }
 
 impl SideReason {
-    pub(crate) fn of(finding: Finding) -> Self {
-        match finding {
-            Finding::Itself { .. } => Self::Itself,
-            Finding::NotIsolated | Finding::OutsideCluster => Self::Open,
-            Finding::Allowed { by } => Self::Allowed(by),
-            Finding::Redirected { by, .. } => Self::Allowed(by.to_vec()),
-            Finding::PassedOn { by } => Self::PassedOn(by),
-            Finding::LocalHost => Self::LocalHost,
-            Finding::Denied { by } => Self::Denied(by),
-            Finding::NotTrusted { by, .. } => Self::Denied(by.to_vec()),
-            Finding::NoRuleAllows { isolated_by, .. } => Self::NothingAllows(isolated_by.to_vec()),
-            Finding::Unknown { gap, rule } => Self::Unknown(gap, rule),
-            Finding::Chance { gap } => Self::Unknown(gap, None),
+    pub(crate) fn of(decision: Decision) -> Self {
+        match decision {
+            Decision::Itself { .. } => Self::Itself,
+            Decision::NotIsolated | Decision::OutsideCluster => Self::Open,
+            Decision::Allowed { by } => Self::Allowed(by),
+            Decision::Redirected { by, .. } => Self::Allowed(by.to_vec()),
+            Decision::PassedOn { by } => Self::PassedOn(by),
+            Decision::LocalHost => Self::LocalHost,
+            Decision::Denied { by } => Self::Denied(by),
+            Decision::NotTrusted { by, .. } => Self::Denied(by.to_vec()),
+            Decision::NoRuleAllows { isolated_by, .. } => Self::NothingAllows(isolated_by.to_vec()),
+            Decision::Unknown { gap, rule } => Self::Unknown(gap, rule),
+            Decision::Chance { gap } => Self::Unknown(gap, None),
         }
     }
 
@@ -84,7 +84,7 @@ pub fn rule_text(rule: &RuleRef) -> String {
     format!("{} {} {}", rule.object.short(), rule.path, rule.place.line_of_file())
 }
 
-/// The most rules that a sentence names.
+/// The largest number of rules in a sentence.
 const MOST_RULES: usize = 3;
 
 fn listed(rules: &[Arc<RuleRef>]) -> String {
@@ -95,19 +95,19 @@ fn listed(rules: &[Arc<RuleRef>]) -> String {
     }
 }
 
-/// The outcome of traffic, and why.
+/// What happens to traffic, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reason {
     /// What happens to it.
     pub access: Access,
-    /// What the source's policy found; left open where the destination's alone denies.
+    /// The reason of the source's policy; empty if only the destination's denies.
     pub egress: SideReason,
-    /// What the destination's policy found; left open where the source's denies.
+    /// The reason of the destination's policy; empty if the source's denies.
     pub ingress: SideReason,
 }
 
 impl Reason {
-    /// The side that decides: of traffic that passes, that whose rules allow it.
+    /// The side that decides; of traffic that passes, the side whose rules allow it.
     pub fn deciding(&self) -> Vec<(&'static str, &SideReason)> {
         let (egress, ingress) = (("egress", &self.egress), ("ingress", &self.ingress));
         match &self.access {
@@ -135,7 +135,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The outcome of traffic between two parties of a model, and why.
+/// What happens to traffic between two parties of a model, and why.
 pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfile<Reason> {
     let entries = |party: &Party, direction| -> Vec<&RuleEntry> {
         party.entries(direction).iter().map(|index| model.entry_at(*index)).collect()
@@ -155,8 +155,8 @@ pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfi
 fn reason(model: &PolicyModel<'_>, from: &Party, to: &Party, transport: TrafficKind, number: u16) -> Reason {
     let side = |subject: &Party, direction, peer: &Identity| {
         let traffic = transport.traffic(number);
-        let judged = access(&model.judge(subject, direction, peer, traffic));
-        (judged, SideReason::of(model.find(subject, direction, peer, traffic)))
+        let judged = access(&model.decide_side(subject, direction, peer, traffic));
+        (judged, SideReason::of(model.explain_side(subject, direction, peer, traffic)))
     };
     let (egress, egress_reason) = side(from, Direction::Egress, to.identity());
     let (ingress, ingress_reason) = side(to, Direction::Ingress, from.identity());

@@ -15,12 +15,12 @@ use verdikt_scenario::topology::Topology;
 use crate::describe;
 use crate::matrix::Matrix;
 
-/// A matrix with what its texts need to know.
+/// A matrix with the context of its texts.
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixView<'a> {
     /// The matrix.
     pub matrix: &'a Matrix,
-    /// The situation that it is of.
+    /// Its situation.
     pub model: &'a PolicyModel<'a>,
     /// Where the situation comes from, for titles.
     pub title: &'a str,
@@ -31,14 +31,14 @@ impl MatrixView<'_> {
         self.model.topology()
     }
 
-    /// The name of a class, with so many of its ends at most.
+    /// The name of a class, with at most this many of its ends.
     fn name(&self, class: usize, most: usize) -> String {
         describe::ends(&self.matrix.classes[class].ends, &[self.topology()], most)
     }
 
-    /// What the matrix is of, in a line.
+    /// The title of the matrix.
     fn head(&self) -> String {
-        let policies = self.model.judgements().len();
+        let policies = self.model.acceptances().len();
         format!(
             "{}, Cilium {}: {} in {}, {}",
             self.title,
@@ -50,7 +50,7 @@ impl MatrixView<'_> {
     }
 }
 
-/// Lines as a text, with a line's end after each.
+/// Joins lines to a text, each with a line break.
 pub(crate) fn joined(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().fold(String::new(), |text, line| text + &line + "\n")
 }

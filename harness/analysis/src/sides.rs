@@ -1,8 +1,8 @@
-//! One side of the traffic: what the policy of a party says of every peer, peers that it treats alike together.
+//! What the policy of one side decides about every peer, with peers that it treats alike merged.
 
 use std::collections::BTreeMap;
 
-use verdikt_engine::decide::SideVerdict;
+use verdikt_engine::decide::DecisionKind;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::{Party, SideDecision, TrafficKind};
@@ -12,7 +12,7 @@ use crate::access::{AccessProfile, ProxyRules, SideAccess, pieces};
 use crate::bits::Bits;
 use crate::intern::Interner;
 
-/// The peers that a side treats alike, and how.
+/// The peers that a side treats alike, with the decision.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerClass {
     pub(crate) peers: Bits,
@@ -20,10 +20,10 @@ pub(crate) struct PeerClass {
     pub(crate) profile: u32,
 }
 
-/// A model, its peers by number, and the peers that each entry is about.
+/// A model, its peers by number, and the peers that each entry matches.
 pub(crate) struct PeerIndex<'p, 'm> {
     pub(crate) model: &'p PolicyModel<'m>,
-    /// The identity of each peer; none where the model does not have it.
+    /// The identity of each peer; none if the model does not have it.
     pub(crate) identities: Vec<Option<&'p Identity>>,
     /// By rule and entry, the number of a set.
     pub(crate) set_of: Vec<Vec<u32>>,
@@ -31,7 +31,7 @@ pub(crate) struct PeerIndex<'p, 'm> {
 }
 
 impl PeerIndex<'_, '_> {
-    /// What the policy of a party in one direction says of every peer.
+    /// What the policy of a party in one direction decides about every peer.
     pub(crate) fn parts(
         &self,
         party: &Party,
@@ -62,7 +62,7 @@ impl PeerIndex<'_, '_> {
         parts
     }
 
-    /// The peers that the entries of a side do not tell apart.
+    /// The groups of peers that the entries of a side distinguish.
     fn alike(&self, party: &Party, direction: Direction, present: Bits) -> Vec<Bits> {
         let mut parts = vec![present];
         let split = |parts: Vec<Bits>, by: &Bits| -> Vec<Bits> {
@@ -87,7 +87,7 @@ impl PeerIndex<'_, '_> {
                 parts = split(parts, &self.sets[self.set_of[index.0][index.1] as usize]);
             }
         }
-        // The node of the pods is let in without a rule, and is another node to the rules of other nodes.
+        // The node of the pods is allowed without a rule, and is a remote node to the rules of other nodes.
         let is_host = |peer: usize| self.identities[peer].is_some_and(Identity::is_local_host);
         let parts = split(parts, &Bits::of(self.identities.len(), is_host));
         match direction {
@@ -96,7 +96,7 @@ impl PeerIndex<'_, '_> {
         }
     }
 
-    /// Tells apart the peers whose port names stand for different numbers in the egress rules of a party.
+    /// Separates peers whose port names mean different numbers in the egress rules of a party.
     fn by_port_names(&self, party: &Party, parts: Vec<Bits>) -> Vec<Bits> {
         let names: Vec<&PortMatcher> = party
             .entries(Direction::Egress)
@@ -104,7 +104,7 @@ impl PeerIndex<'_, '_> {
             .flat_map(|index| matchers(self.model.entry_at(*index)))
             .filter(|matcher| matches!(matcher, PortMatcher::Name { .. }))
             .collect();
-        // Where one table of names holds for the whole cluster, they tell no destination from another.
+        // If the whole cluster has one table of port names, they distinguish no destinations.
         if names.is_empty() || !self.model.resolves_names_per_destination() {
             return parts;
         }
@@ -122,12 +122,12 @@ impl PeerIndex<'_, '_> {
         split
     }
 
-    /// What the policy of a party says of one peer, interval by interval.
+    /// What the policy of a party decides about one peer, interval by interval.
     fn profile(&self, party: &Party, direction: Direction, peer: &Identity) -> AccessProfile<SideAccess> {
         let destination = if direction == Direction::Ingress { party.identity() } else { peer };
         let entries: Vec<&RuleEntry> =
             party.entries(direction).iter().map(|index| self.model.entry_at(*index)).collect();
-        // What matches decides, so that each set of rules that match is judged once.
+        // The matching rules decide, so each set of matching rules is evaluated once.
         let mut judged: BTreeMap<Vec<usize>, SideAccess> = BTreeMap::new();
         let mut profile = AccessProfile::empty();
         for transport in TrafficKind::ALL {
@@ -139,7 +139,7 @@ impl PeerIndex<'_, '_> {
                 let matching = spans.iter().enumerate().filter(|(_, span)| covers(span));
                 let matching = matching.map(|(index, _)| index).collect();
                 let access = judged.entry(matching).or_insert_with(|| {
-                    access(&self.model.judge(party, direction, peer, transport.traffic(first)))
+                    access(&self.model.decide_side(party, direction, peer, transport.traffic(first)))
                 });
                 profile.push(piece, access.clone());
             }
@@ -192,17 +192,17 @@ pub(crate) fn matchers(entry: &RuleEntry) -> impl Iterator<Item = &PortMatcher> 
     rules.iter().map(|rule| &rule.matcher)
 }
 
-/// What a judgement comes to.
-pub(crate) fn access(judged: &SideDecision<'_>) -> SideAccess {
-    match judged.verdict {
-        SideVerdict::NotEnforced | SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => {
+/// The access that a decision gives.
+pub(crate) fn access(decision: &SideDecision<'_>) -> SideAccess {
+    match decision.kind {
+        DecisionKind::NotEnforced | DecisionKind::LocalHost | DecisionKind::Allow { redirected: false } => {
             SideAccess::Pass
         }
-        SideVerdict::Allow { redirected: true } => {
-            let lines = judged.proxies.iter().flat_map(|proxy| proxy.lines()).collect();
-            SideAccess::Proxy(ProxyRules { lines, open: judged.open })
+        DecisionKind::Allow { redirected: true } => {
+            let lines = decision.proxies.iter().flat_map(|proxy| proxy.lines()).collect();
+            SideAccess::Proxy(ProxyRules { lines, open: decision.open })
         }
-        SideVerdict::Denied | SideVerdict::NoRuleAllows => SideAccess::Deny,
-        SideVerdict::Unknown | SideVerdict::Conflict => SideAccess::Unknown,
+        DecisionKind::Denied | DecisionKind::NoRuleAllows => SideAccess::Deny,
+        DecisionKind::Unknown | DecisionKind::Conflict => SideAccess::Unknown,
     }
 }

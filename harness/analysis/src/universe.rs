@@ -1,5 +1,5 @@
-//! All ends of traffic of one or two situations, in groups that no policy tells apart, and the verdicts on traffic
-//! between any two of these.
+//! All ends of traffic of one or two situations, in groups that no policy distinguishes, and what happens to traffic
+//! between any two groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use crate::partition::Partition;
 use crate::peers::PeerSets;
 use crate::sides::{PeerClass, PeerIndex, matchers, numbers};
 
-/// Ends that no policy tells apart, in none of the situations.
+/// Ends that no policy distinguishes, in any of the situations.
 #[derive(Clone, Debug)]
 pub struct EndGroup {
     /// The ends, in order.
     pub ends: Vec<TrafficEnd>,
-    /// One of them in each situation; none where the situation does not have them.
+    /// One of them in each situation; none if the situation does not have them.
     pub parties: Vec<Option<Party>>,
 }
 
@@ -82,7 +82,7 @@ impl<'u, 'm> Universe<'u, 'm> {
         self.group_of.get(end).copied()
     }
 
-    /// The outcome of traffic between all groups, in each situation.
+    /// What happens to traffic between all groups, in each situation.
     pub fn cells(&self) -> Cells {
         let mut profiles = Profiles::default();
         let all: Vec<Sides> = (0..self.models.len()).map(|model| self.sides(model, &mut profiles)).collect();
@@ -116,13 +116,13 @@ impl<'u, 'm> Universe<'u, 'm> {
     }
 }
 
-/// What the policy of a party in a direction consists of.
+/// A summary of the policy of a party in a direction.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct PolicyKey<'p> {
     /// Whether it is managed, enforced, isolated, and in conflict.
     flags: [bool; 4],
     entries: &'p [EntryIndex],
-    /// What its own port names stand for in its ingress rules.
+    /// The numbers of its own port names in its ingress rules.
     numbers: Vec<Option<(u16, u16)>>,
 }
 
@@ -176,7 +176,7 @@ impl Units {
 
     /// Units with the same policies, in all situations, are one class.
     fn by_policy(&self, models: &[&PolicyModel<'_>]) -> Partition {
-        // Neither end of traffic between nodes and the outside has a policy: they are kept apart.
+        // Traffic between nodes and the outside has no policy at either end, so they are kept apart.
         let kind = |unit: usize| self.ends[unit].first().map(kind_of);
         Partition::by_key(self.ends.len(), |unit| {
             let policies = self.parties.iter().zip(models).map(|(parties, model)| {
@@ -189,7 +189,7 @@ impl Units {
         })
     }
 
-    /// Tells apart what the entries of a model tell apart.
+    /// Separates what the entries of a model distinguish.
     fn refine(&self, partition: &mut Partition, model: &PolicyModel<'_>, number: usize) {
         let identities: Vec<Option<&Identity>> =
             self.parties[number].iter().map(|party| party.as_ref().map(Party::identity)).collect();
@@ -211,7 +211,7 @@ impl Units {
         refine_by_names(partition, model, &names, &identities);
     }
 
-    /// Tells apart what requirements on the peers of all entries (`fromRequires`) tell apart.
+    /// Separates what requirements on the peers of all entries (`fromRequires`) distinguish.
     fn refine_by_requirements(&self, partition: &mut Partition, model: &PolicyModel<'_>, number: usize) {
         let parties = &self.parties[number];
         let mut seen = BTreeSet::new();
@@ -234,14 +234,14 @@ impl Units {
     }
 }
 
-/// Tells apart the identities whose port names stand for different numbers in egress rules.
+/// Separates identities whose port names mean different numbers in egress rules.
 fn refine_by_names(
     partition: &mut Partition,
     model: &PolicyModel<'_>,
     names: &[&PortMatcher],
     identities: &[Option<&Identity>],
 ) {
-    // Where one table of names holds for the whole cluster, they tell no destination from another.
+    // If the whole cluster has one table of port names, they distinguish no destinations.
     if names.is_empty() || !model.resolves_names_per_destination() {
         return;
     }
@@ -271,7 +271,7 @@ fn entry_sets(model: &PolicyModel<'_>, peers: &mut PeerSets<'_>) -> (Vec<Bits>, 
     (sets.into_values(), set_of)
 }
 
-/// What kind of end it is: what no policy tells apart may still be told apart by where it is.
+/// The kind of an end: ends that no policy distinguishes may still differ by where they are.
 fn kind_of(end: &TrafficEnd) -> u8 {
     match end {
         TrafficEnd::Endpoint(Endpoint::Pod(_)) | TrafficEnd::Future(..) => 0,

@@ -198,7 +198,7 @@ impl LoadedSituation {
 
     /// Prints every policy that is refused, and therefore not part of an answer.
     pub(crate) fn tell_refused(&self, model: &PolicyModel<'_>, printer: &Printer) {
-        let judged = self.policies().iter().zip(model.judgements());
+        let judged = self.policies().iter().zip(model.acceptances());
         for (manifest, refused) in judged.filter_map(|(manifest, it)| Some((manifest, it.refused()?))) {
             printer.note(&format!(
                 "not in force: {} at {}, which {} refuses: {}",

@@ -1,7 +1,8 @@
-//! What the API server makes of an object: it refuses it, or stores it without the fields it does not know.
+//! What the API server does with an object: it refuses it, or stores it without the fields it does not know.
 //!
-//! The schemas of the kinds are tables; one walker holds an object against them and words its findings as the
-//! API server does. <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation>
+//! The schemas of the kinds are tables. One walker compares an object with them and words refusals as the API server
+//! does.
+//! <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation>
 
 mod check;
 mod cilium;
@@ -29,18 +30,18 @@ use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 /// Whether the API server stores an object, and in which form.
 #[derive(Clone, Debug)]
 pub struct Admission<'a> {
-    /// Why it is refused; it is stored if there is no reason.
+    /// Why it is refused; it is stored if this is empty.
     pub refusals: Vec<Refusal>,
-    /// What is stored, and what the agent sees.
+    /// The object as it is stored, which the agent sees.
     pub stored: Cow<'a, YamlNode>,
 }
 
-/// Judges an object as the API server of a cluster with this Cilium version does.
+/// Admits or refuses an object as the API server of a cluster with this Cilium version does.
 pub fn admit(object: &YamlNode, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
     admit_by(ApiChannel::default(), object, version, field_validation)
 }
 
-/// The same, where the network policy API is of a channel.
+/// The same for a channel of the network policy API.
 pub fn admit_by(
     channel: ApiChannel,
     object: &YamlNode,
@@ -55,7 +56,7 @@ pub fn admit_by(
             return Admission { refusals, stored: Cow::Borrowed(object) };
         }
     };
-    // A client that is strict refuses unknown fields before anything else is looked at.
+    // A strict client refuses unknown fields before anything else is checked.
     let strict = field_validation == FieldValidation::Strict;
     let unknown = if strict { check::unknown_fields(object, kind.schema, version) } else { Vec::new() };
     let stored = prune::prune(object, kind, version);
@@ -63,12 +64,12 @@ pub fn admit_by(
     Admission { refusals, stored }
 }
 
-/// The object without the fields the API server does not know and without nulls; borrowed if there are none.
+/// The object without unknown fields and without nulls; borrowed if there are none.
 pub fn prune(object: &YamlNode, version: CiliumVersion) -> Cow<'_, YamlNode> {
     prune_by(ApiChannel::default(), object, version)
 }
 
-/// The same, where the network policy API is of a channel.
+/// The same for a channel of the network policy API.
 pub fn prune_by(channel: ApiChannel, object: &YamlNode, version: CiliumVersion) -> Cow<'_, YamlNode> {
     match kind_of(object, channel) {
         Some(kind) => prune::prune(object, kind, version),
@@ -76,7 +77,7 @@ pub fn prune_by(channel: ApiChannel, object: &YamlNode, version: CiliumVersion) 
     }
 }
 
-/// What the API server has of a kind of object.
+/// The schema of a kind of object in the API server.
 #[derive(Debug)]
 struct KindSchema {
     kind: PolicyKind,
@@ -95,13 +96,13 @@ static STANDARD_CLUSTER_NETWORK_POLICY: KindSchema =
     KindSchema { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::STANDARD_POLICY };
 
 impl KindSchema {
-    /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
+    /// A null in a custom resource is dropped; in a built-in kind it is an empty value.
     /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
     fn drops_nulls(&self) -> bool {
         self.kind.is_custom()
     }
 
-    /// Whether the API server of a cluster with this Cilium has the kind in a version of its API.
+    /// Whether the API server of a cluster with this Cilium serves the kind in a version of its API.
     fn is_served_as(&self, api_version: &str, cilium: CiliumVersion) -> bool {
         let known = self.kind.api_versions().any(|served| served == api_version);
         known && behaviour::schema::serves(self.kind, api_version).contain(cilium)
@@ -116,7 +117,7 @@ fn kind_of(object: &YamlNode, channel: ApiChannel) -> Option<&'static KindSchema
     KINDS.iter().find(|kind| kind.kind == name)
 }
 
-/// The kind of an object, or why the API server has none such.
+/// The kind of an object, or why the API server has no such kind.
 fn served_kind(
     object: &YamlNode,
     version: CiliumVersion,

@@ -1,7 +1,7 @@
-//! What Cilium's agent makes of an object: its rules, or the reason it refuses it.
+//! What Cilium's agent does with an object: it reads its rules, or refuses it.
 //!
-//! The agent sees an object as the API server stored it. One bad rule makes it refuse the whole object; nothing
-//! of it is enforced then. <https://docs.cilium.io/en/stable/security/policy/language/>
+//! The agent sees an object as the API server stored it. One invalid rule makes it refuse the whole object, and
+//! nothing of it is enforced. <https://docs.cilium.io/en/stable/security/policy/language/>
 
 mod cidr;
 mod cilium;
@@ -21,30 +21,30 @@ use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 use crate::resolve::Surroundings;
 use crate::rule::Rule;
 
-/// What parsing an object needs to know besides the object.
+/// The context in which an object is parsed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ParseContext<'a> {
     /// The object's index among the manifests.
     pub(crate) object: usize,
     /// Its namespace; none for a clusterwide object.
     pub(crate) namespace: Option<&'a str>,
-    /// How this version behaves.
+    /// The behaviour of the Cilium version.
     pub(crate) behaviour: &'a Behaviour,
     /// Whether the cluster has addresses of both families.
     pub(crate) dual_stack: bool,
-    /// What the cluster's Cilium is configured to do.
+    /// The settings of the cluster's Cilium.
     pub(crate) settings: &'a Settings,
-    /// The services and CIDR groups around it.
+    /// The services and CIDR groups that it may refer to.
     pub(crate) surroundings: &'a Surroundings<'a>,
 }
 
-/// An object's rules, and a refusal that shows in no condition.
+/// The rules of an object, and a refusal that its status does not show.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedObject {
     /// The rules.
     pub(crate) rules: Vec<Rule>,
-    /// Why agents refuse the object although its `Valid` condition, which the operator sets without looking at
-    /// the namespace, is true.
+    /// Why agents refuse the object although its `Valid` condition is true: the operator sets it without checking the
+    /// namespace.
     pub(crate) hidden: Option<Refusal>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn cilium_policy(object: &YamlNode, context: &ParseContext<'_>) -> Re
 
 /// Reads a `NetworkPolicy`.
 pub(crate) fn network_policy(object: &YamlNode, context: &ParseContext<'_>) -> Result<ParsedObject, Refusal> {
-    // Without a specification it is one that says nothing: for every pod of its namespace, and isolating.
+    // Without a specification it selects every pod of its namespace, and isolates it.
     let nothing = YamlNode { position: object.position, value: Value::Map(Vec::new()) };
     let spec = object.get("spec").unwrap_or(&nothing);
     Ok(ParsedObject { rules: vec![kubernetes::rule(spec, context)?], hidden: None })

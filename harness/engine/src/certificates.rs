@@ -1,4 +1,5 @@
-//! Who takes which certificate, where a proxy ends TLS and begins it again. Dates are not looked at: a prediction has no clock.
+//! Which certificates are trusted, where a proxy terminates and originates TLS. Dates are ignored: a prediction has
+//! no clock.
 //!
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
@@ -12,10 +13,10 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{Endpoint, TlsSecret, Topology};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// Why a certificate is not taken.
+/// Why a certificate is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistrust {
-    /// No authority that is trusted stands behind it.
+    /// No trusted authority has signed it.
     Authority,
     /// It is for other names.
     Name,
@@ -33,7 +34,7 @@ impl fmt::Display for Mistrust {
     }
 }
 
-/// Whether a client takes the certificate of a secret for the name, or the address, that it asks for.
+/// Whether a client trusts the certificate of a secret for the name or address that it connects to.
 pub(crate) fn client_takes(
     topology: &Topology,
     client: &Endpoint,
@@ -41,7 +42,7 @@ pub(crate) fn client_takes(
     asked: Option<&ServerName<'_>>,
 ) -> Result<(), Mistrust> {
     let Some(trusted) = topology.trusts.get(client) else { return Ok(()) };
-    // What a server shows itself is no matter of the policies.
+    // The certificate of the server itself does not depend on policies.
     if topology.certificates.values().any(|own| own == shown) {
         return Ok(());
     }
@@ -55,7 +56,8 @@ pub(crate) fn client_takes(
     is_for(&leaf, asked)
 }
 
-/// Whether the proxy takes the certificate of a secret from a server, by the authorities of another one. It does not look at
+/// Whether the proxy trusts the certificate of a secret when a server presents it, by the authorities of another
+/// secret. It ignores names.
 /// names.
 pub(crate) fn proxy_takes(
     topology: &Topology,
@@ -71,7 +73,7 @@ pub(crate) fn proxy_takes(
     }
 }
 
-/// What a client asks for: a name, or the address of a host outside.
+/// What a client connects to: a name, or the address of a host outside.
 pub(crate) fn asked_of(name: Option<&str>, address: Option<IpAddr>) -> Option<ServerName<'static>> {
     match name {
         Some(name) => ServerName::try_from(name.to_owned()).ok(),
@@ -79,7 +81,7 @@ pub(crate) fn asked_of(name: Option<&str>, address: Option<IpAddr>) -> Option<Se
     }
 }
 
-/// The first certificate of a chain, if one of some authorities stands behind it, or it is one of them.
+/// The first certificate of a chain, if one of some authorities has signed it, or it is one of them.
 fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, Mistrust> {
     let chain = certificates(chain)?;
     let roots = certificates(roots)?;
@@ -90,7 +92,7 @@ fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, Mistrust>
     let anchors: Vec<_> = roots.iter().filter_map(|root| anchor_from_trusted_cert(root).ok()).collect();
     let certificate = EndEntityCert::try_from(leaf).map_err(|_| Mistrust::Unreadable)?;
     let mut time = UnixTime::since_unix_epoch(Duration::ZERO);
-    // The library wants a time: one at which every certificate of the chain is valid.
+    // The library needs a time: one at which every certificate of the chain is valid.
     for _ in 0..=chain.len() {
         let usage = KeyUsage::server_auth();
         let found =

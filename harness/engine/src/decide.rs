@@ -1,23 +1,22 @@
-//! One endpoint, one direction, one peer: what the entries decide.
+//! What the entries decide for one endpoint, one direction and one peer.
 //!
-//! An explicit deny wins over every allow, an allow over the absence of one; nothing else orders rules, but for the
-//! tiers of a `ClusterNetworkPolicy`.
-//! <https://docs.cilium.io/en/stable/security/policy/intro/#rule-basics>
+//! An explicit deny wins over every allow, and an allow over the default. Rules have no other order, except for the
+//! tiers of a `ClusterNetworkPolicy`. <https://docs.cilium.io/en/stable/security/policy/intro/#rule-basics>
 
+mod kind;
 mod ordered;
-mod verdict;
 
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::identity::{Identity, NamedPort};
-use crate::model::{PolicyModel, PolicySide, SubjectState, Tiers};
+use crate::model::{EndpointState, PolicyModel, PolicySide, Tiers};
 use crate::rule::{
     Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy,
     RuleEntry,
 };
-pub(crate) use verdict::OnMiss;
-pub use verdict::SideVerdict;
+pub use kind::DecisionKind;
+pub(crate) use kind::OnMiss;
 
 /// Traffic as policies see it, after a service's address has been translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,27 +32,27 @@ pub enum Traffic {
     },
 }
 
-/// What one side of a connection decides, and by which entries.
+/// The entries of one endpoint in one direction that match traffic, and what they decide.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Decision<'a> {
+pub(crate) struct Matches<'a> {
     /// Allow entries that match, once for each port rule that does.
     pub(crate) allowed: Vec<Match<'a>>,
     /// Deny entries that match.
     pub(crate) denied: Vec<Match<'a>>,
-    /// Pass entries that match, of tiers before the one that decides.
+    /// Pass entries that match, of tiers before the deciding one.
     pub(crate) passed: Vec<Match<'a>>,
-    /// Whether an entry that comes after those that decide would allow it.
+    /// Whether an entry after the deciding ones would allow it.
     pub(crate) allowed_later: bool,
     /// The first thing that is not modelled and may matter.
     pub(crate) gap: Option<(&'static str, (usize, usize))>,
     /// What happens to what no rule allows.
     pub(crate) on_miss: OnMiss,
-    pub(crate) verdict: SideVerdict,
+    pub(crate) kind: DecisionKind,
 }
 
-impl<'a> Decision<'a> {
+impl<'a> Matches<'a> {
     /// The matches of entries with an effect.
-    fn matches_of(&mut self, effect: Effect) -> &mut Vec<Match<'a>> {
+    fn with_effect(&mut self, effect: Effect) -> &mut Vec<Match<'a>> {
         match effect {
             Effect::Allow => &mut self.allowed,
             Effect::Deny => &mut self.denied,
@@ -62,7 +61,7 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// An entry that matches, and a port rule of it that does; none where the entry is about all traffic.
+/// An entry that matches, with its matching port rule; none if the entry is about all traffic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Match<'a> {
     pub(crate) entry: &'a RuleEntry,
@@ -93,8 +92,8 @@ impl<'a> Match<'a> {
         }
     }
 
-    /// Whether it keeps another entry out of the agent's map: one that is about everyone and leads to a proxy covers
-    /// those about somebody at the same ports.
+    /// Whether it keeps another entry out of the agent's map: an entry that is about every peer and redirects to a
+    /// proxy covers narrower ones at the same ports.
     fn covers(&self, other: &Self) -> bool {
         let (Some(port), Some(other_port)) = (self.port, other.port) else { return false };
         self.proxy().is_some()
@@ -105,46 +104,46 @@ impl<'a> Match<'a> {
 }
 
 impl PolicyModel<'_> {
-    /// What the policy of `subject` in one direction decides about traffic of or to `peer`. At egress, named
-    /// ports are those of the peer, at ingress those of the subject.
+    /// Decides about traffic of or to `peer` by the policy of `subject` in one direction. At egress, named ports are
+    /// those of the peer, at ingress those of the subject.
     pub(crate) fn decide(
         &self,
-        subject: &SubjectState,
+        subject: &EndpointState,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-    ) -> Decision<'_> {
+    ) -> Matches<'_> {
         let side = subject.side(direction);
-        let mut decision = Decision::default();
-        // What cannot be computed is the policy of the endpoint, of both directions.
+        let mut matches = Matches::default();
+        // A conflict makes the policy of both directions unknown.
         if side.conflict.is_some() || subject.side(opposite(direction)).conflict.is_some() {
-            decision.verdict = SideVerdict::Conflict;
-            return decision;
+            matches.kind = DecisionKind::Conflict;
+            return matches;
         }
         if !side.enforced {
-            return decision;
+            return matches;
         }
         let seen = peer.seen_by(&subject.identity);
         let peer = &*seen;
         let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
         let ends = (peer, destination);
         match side.tiers {
-            Tiers::Normal => self.match_all(side, direction, ends, traffic, &mut decision),
-            Tiers::Several => self.match_in_order(side, direction, ends, traffic, &mut decision),
+            Tiers::Normal => self.match_all(side, direction, ends, traffic, &mut matches),
+            Tiers::Several => self.match_in_order(side, direction, ends, traffic, &mut matches),
         }
-        decision.on_miss = self.on_miss(side, direction, peer);
-        decision.verdict = self.verdict_of(&decision);
-        decision
+        matches.on_miss = self.on_miss(side, direction, peer);
+        matches.kind = self.kind_of(&matches);
+        matches
     }
 
-    /// Finds every entry that matches, where nothing but deny and allow orders them.
+    /// Finds every entry that matches, if only deny and allow order them.
     fn match_all<'m>(
         &'m self,
         side: &PolicySide,
         direction: Direction,
         (peer, destination): (&Identity, &Identity),
         traffic: Traffic,
-        decision: &mut Decision<'m>,
+        matches: &mut Matches<'m>,
     ) {
         for &index in &side.entries {
             let entry = self.entry(index);
@@ -154,20 +153,20 @@ impl PolicyModel<'_> {
                 continue;
             }
             if let Some(Gap::Peers(gap)) = entry.gap {
-                decision.gap.get_or_insert((gap, index));
+                matches.gap.get_or_insert((gap, index));
                 continue;
             }
             if !self.is_about(side, entry, peer) {
                 continue;
             }
             if let Some(Gap::WhenMatched(gap)) = entry.gap {
-                decision.gap.get_or_insert((gap, index));
+                matches.gap.get_or_insert((gap, index));
             }
-            decision.matches_of(entry.effect).extend(ports.map(|port| Match { entry, port }));
+            matches.with_effect(entry.effect).extend(ports.map(|port| Match { entry, port }));
         }
     }
 
-    /// What happens at a side to what no rule decides.
+    /// What happens at a side to traffic that no rule matches.
     fn on_miss(&self, side: &PolicySide, direction: Direction, peer: &Identity) -> OnMiss {
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
@@ -178,25 +177,25 @@ impl PolicyModel<'_> {
         }
     }
 
-    /// The verdict that the matches of a decision come to.
-    fn verdict_of(&self, decision: &Decision<'_>) -> SideVerdict {
-        if !decision.denied.is_empty() {
-            return SideVerdict::Denied;
+    /// What the matches decide.
+    fn kind_of(&self, matches: &Matches<'_>) -> DecisionKind {
+        if !matches.denied.is_empty() {
+            return DecisionKind::Denied;
         }
-        if decision.gap.is_some() {
-            return SideVerdict::Unknown;
+        if matches.gap.is_some() {
+            return DecisionKind::Unknown;
         }
-        if !decision.allowed.is_empty() {
-            return SideVerdict::Allow { redirected: self.is_redirected(&decision.allowed) };
+        if !matches.allowed.is_empty() {
+            return DecisionKind::Allow { redirected: self.is_redirected(&matches.allowed) };
         }
-        match decision.on_miss {
-            OnMiss::Pass => SideVerdict::Allow { redirected: false },
-            OnMiss::PassFromLocalHost => SideVerdict::LocalHost,
-            OnMiss::Deny => SideVerdict::NoRuleAllows,
+        match matches.on_miss {
+            OnMiss::Pass => DecisionKind::Allow { redirected: false },
+            OnMiss::PassFromLocalHost => DecisionKind::LocalHost,
+            OnMiss::Deny => DecisionKind::NoRuleAllows,
         }
     }
 
-    /// Whether allow entries that match send the traffic to a proxy.
+    /// Whether the matching allow entries send the traffic to a proxy.
     fn is_redirected(&self, allowed: &[Match<'_>]) -> bool {
         if !self.behaviour.most_specific_decides_redirect {
             return allowed.iter().any(|matched| matched.proxy().is_some());
@@ -207,7 +206,7 @@ impl PolicyModel<'_> {
         in_map.iter().any(|matched| matched.proxy().is_some() && Some(matched.narrowness()) == narrowest)
     }
 
-    /// Whether an entry that selects an endpoint is about a peer.
+    /// Whether an entry that selects an endpoint matches a peer.
     pub(crate) fn is_about(&self, side: &PolicySide, entry: &RuleEntry, peer: &Identity) -> bool {
         if !side.requires {
             return entry.peers.contain(peer);
@@ -216,7 +215,7 @@ impl PolicyModel<'_> {
             side.entries.iter().map(|index| self.entry(*index)).filter(|other| other.effect == entry.effect);
         let fulfils = pool.flat_map(|other| &other.requires).all(|selector| selector.selects(peer));
         match &entry.peers {
-            // Everyone, in a NetworkPolicy, is a selector that selects everything.
+            // In a NetworkPolicy, "every peer" is a selector that selects everything.
             Peers::Any => {
                 fulfils || self.objects[entry.origin.object].kind() != Some(PolicyKind::NetworkPolicy)
             }
@@ -226,24 +225,24 @@ impl PolicyModel<'_> {
         }
     }
 
-    /// Whether the node reaches a pod that nothing allows it to reach.
+    /// Whether the node reaches a pod although no rule allows it.
     pub(crate) fn passes_local_host(&self, side: &PolicySide) -> bool {
         !side.entries.is_empty() || self.behaviour.local_host_reaches_pods_without_rules
     }
 
-    /// The verdict of both sides for traffic between two endpoints: the source's egress policy, then the
+    /// What both sides decide about traffic between two endpoints: the source's egress policy, then the
     /// destination's ingress policy. None for an endpoint that has no policy (a node, the world) or is not known.
     pub fn sides(
         &self,
         source: &Endpoint,
         destination: &Endpoint,
         traffic: Traffic,
-    ) -> (Option<SideVerdict>, Option<SideVerdict>) {
+    ) -> (Option<DecisionKind>, Option<DecisionKind>) {
         let (Some(from), Some(to)) = (self.subjects.get(source), self.subjects.get(destination)) else {
             return (None, None);
         };
-        let side = |subject: &SubjectState, direction, peer| {
-            subject.is_managed.then(|| self.decide(subject, direction, peer, traffic).verdict)
+        let side = |subject: &EndpointState, direction, peer| {
+            subject.is_managed.then(|| self.decide(subject, direction, peer, traffic).kind)
         };
         let egress = side(from, Direction::Egress, &to.identity);
         (egress, side(to, Direction::Ingress, &from.identity))
@@ -273,7 +272,7 @@ impl Peers {
 }
 
 impl Peer {
-    /// Whether it was written as a selector of labels, which `fromRequires` and `toRequires` narrow.
+    /// Whether it is written as a label selector, which `fromRequires` and `toRequires` narrow.
     fn is_chosen_by_labels(&self) -> bool {
         matches!(self.field, PeerField::Endpoints | PeerField::Peers)
             && matches!(self.matcher, PeerMatcher::Selector(_))
@@ -300,12 +299,12 @@ impl Peer {
 }
 
 impl Ports {
-    /// Whether the answer depends on what a destination declares.
+    /// Whether the ports depend on what a destination declares.
     pub(crate) fn name_ports(&self) -> bool {
         matches!(self, Self::OneOf(rules) if rules.iter().any(|rule| matches!(rule.matcher, PortMatcher::Name { .. })))
     }
 
-    /// The port rules that match the traffic; a single `None` where the entry is about all traffic.
+    /// The port rules that match the traffic; a single `None` if the entry is about all traffic.
     pub(crate) fn matching<'a>(
         &'a self,
         traffic: Traffic,
@@ -349,7 +348,7 @@ impl PortMatcher {
         }
     }
 
-    /// Whether two matchers stand for the same ports, so that their rules are merged.
+    /// Whether two matchers mean the same ports, so that their rules are merged.
     pub(crate) fn same_ports(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -365,13 +364,13 @@ impl PortMatcher {
 }
 
 impl PolicyModel<'_> {
-    /// Whether an end makes a range of a port that is named.
+    /// Whether a named port with an end is a range.
     pub(crate) fn named_ports_have_ends(&self, direction: Direction) -> bool {
         direction == Direction::Ingress || !self.behaviour.egress_port_names_per_destination
     }
 
-    /// The number behind a port name. At ingress the destination's own declaration counts, at egress that of all pods
-    /// of its identity or, in older versions, one table for the whole cluster; a name with two numbers means nothing.
+    /// The number of a port name. At ingress the destination's own declaration counts; at egress that of all pods of
+    /// its identity or, in older versions, one table for the whole cluster. A name with two numbers means nothing.
     pub(crate) fn resolve_port_name(
         &self,
         name: &str,

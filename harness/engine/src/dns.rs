@@ -19,18 +19,18 @@ enum Shape {
     Exact(String),
     /// Every name.
     Every,
-    /// A text in which each star stands for any number of characters of one label; before it, where `labels` is
-    /// true, one or more whole labels.
+    /// A text in which each star matches any number of characters of one label, preceded by one or more whole labels
+    /// if `labels` is true.
     Stars { labels: bool, rest: String },
 }
 
 impl NamePattern {
-    /// A `matchName`: the name itself, whatever its case and with or without its final dot.
+    /// A `matchName`: the name itself, ignoring case and a final dot.
     pub fn exact(name: &str) -> Self {
         Self { text: name.to_owned(), shape: Shape::Exact(normal(name)) }
     }
 
-    /// A domain name, whose first star, if it begins with one and a dot, stands for one or more labels.
+    /// A domain name. A first star that is followed by a dot means one or more labels.
     pub fn domain(name: &str, behaviour: &Behaviour) -> Self {
         let Self { shape, .. } = match name.strip_prefix("*.") {
             Some(rest) => Self::pattern(&format!("**.{rest}"), behaviour),
@@ -60,16 +60,16 @@ impl NamePattern {
         Self { text: pattern.to_owned(), shape }
     }
 
-    /// A server name of TLS: before stars meant anything there, each name is compared as it is.
+    /// A TLS server name: before stars were supported there, names are compared as they are.
     pub fn server(name: &str, behaviour: &Behaviour) -> Self {
         if !behaviour.server_name_patterns {
             return Self::exact(name);
         }
-        // `**.` came to server names a version before it came to DNS patterns.
+        // Server names supported `**.` a version before DNS patterns did.
         Self::pattern(name, &Behaviour { multi_level_dns_patterns: true, ..*behaviour })
     }
 
-    /// The name, if it stands for one alone.
+    /// The name, if it matches only one.
     pub fn name(&self) -> Option<&str> {
         match &self.shape {
             Shape::Exact(name) => Some(name),
@@ -110,8 +110,8 @@ fn is_label(label: &str) -> bool {
     !label.is_empty() && label.bytes().all(is_label_character)
 }
 
-/// Whether the text matches a pattern whose stars stand for any number of characters of one label. Keeps only
-/// the last star to come back to, so that no pattern takes more than (pattern × text) steps.
+/// Whether the text matches a pattern whose stars match any number of characters of one label. Remembers only the
+/// last star, so that no pattern takes more than (pattern × text) steps.
 fn stars_match(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut position) = (0, 0);
     let mut last_star: Option<(usize, usize)> = None;
@@ -123,8 +123,8 @@ fn stars_match(pattern: &[u8], text: &[u8]) -> bool {
             at += 1;
             position += 1;
         } else {
-            // A star cannot swallow a dot, and then no earlier star can help either: it would have to swallow
-            // the same dot or leave it to this one.
+            // A star cannot match a dot, and then no earlier star can help either: it would have to match the same
+            // dot or leave it to this one.
             match last_star {
                 Some((star, swallowed)) if is_label_character(text[swallowed]) => {
                     last_star = Some((star, swallowed + 1));
@@ -183,7 +183,7 @@ mod tests {
     }
 
     proptest! {
-        /// The one-star-back matcher agrees with the regular expression the documentation gives.
+        /// The matcher agrees with the regular expression in the documentation.
         #[test]
         fn agrees_with_the_regular_expression(pattern in "[ab.*]{0,8}", name in "[ab.-]{0,10}") {
             let expression = format!("^{}$", pattern.replace('.', "[.]").replace('*', "[-a-zA-Z0-9_]*"));

@@ -1,4 +1,4 @@
-//! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
+//! Explains decisions: the rules behind each, and for a denial the rule that came nearest to allowing it.
 
 mod dns_rules;
 mod inside_tls;
@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::policy::PolicyKind;
-use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
+use verdikt_scenario::prediction::{Decision, Miss, RuleRef};
 use verdikt_scenario::topology::Protocol;
 
-use crate::decide::{Decision, Match, OnMiss, SideVerdict, Traffic};
+use crate::decide::{DecisionKind, Match, Matches, OnMiss, Traffic};
 use crate::dns::NamePattern;
 use crate::http::{Mismatch, Reading, RequestHead, RequestTarget, read_request, unconfigured};
 use crate::identity::Identity;
-use crate::model::{PolicyModel, PolicySide, SubjectState};
+use crate::model::{EndpointState, PolicyModel, PolicySide};
 use crate::peer_miss::{Author, peer_miss};
 use crate::rule::{
     Direction, Effect, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry,
@@ -26,103 +26,103 @@ pub(crate) use dns_rules::Query;
 pub use server_names::Hello;
 pub(crate) use server_names::UNSEEN_NAME;
 
-/// What is not known of a datagram that the DNS proxy gets and that asks nothing.
+/// The gap for a datagram to the DNS proxy that is not a query.
 pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is not a query";
 
 impl PolicyModel<'_> {
-    /// What a decision of one side found.
-    pub(crate) fn finding(
+    /// The decision of one side, with the rules behind it.
+    pub(crate) fn decision(
         &self,
-        subject: &SubjectState,
+        subject: &EndpointState,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-        decision: &Decision<'_>,
-    ) -> Finding {
+        matches: &Matches<'_>,
+    ) -> Decision {
         let side = subject.side(direction);
         let rules = |matches: &[Match<'_>]| matches.iter().map(|matched| self.rule_of(matched)).collect();
-        match decision.verdict {
-            SideVerdict::NotEnforced => Finding::NotIsolated,
-            SideVerdict::Allow { .. } if decision.allowed.is_empty() => Finding::NotIsolated,
-            SideVerdict::Allow { .. } => Finding::Allowed { by: rules(&decision.allowed) },
-            SideVerdict::LocalHost => Finding::LocalHost,
-            SideVerdict::Denied => Finding::Denied { by: rules(&decision.denied) },
-            SideVerdict::NoRuleAllows => Finding::NoRuleAllows {
+        match matches.kind {
+            DecisionKind::NotEnforced => Decision::NotIsolated,
+            DecisionKind::Allow { .. } if matches.allowed.is_empty() => Decision::NotIsolated,
+            DecisionKind::Allow { .. } => Decision::Allowed { by: rules(&matches.allowed) },
+            DecisionKind::LocalHost => Decision::LocalHost,
+            DecisionKind::Denied => Decision::Denied { by: rules(&matches.denied) },
+            DecisionKind::NoRuleAllows => Decision::NoRuleAllows {
                 isolated_by: Arc::clone(&side.isolated_by),
                 nearest: self.nearest(side, subject, direction, peer, traffic).map(Box::new),
             },
-            SideVerdict::Unknown => {
-                let (gap, index) = decision.gap.map_or(("", None), |(gap, index)| (gap, Some(index)));
-                Finding::Unknown { gap: gap.to_owned(), rule: index.map(|index| self.rule(index)) }
+            DecisionKind::Unknown => {
+                let (gap, index) = matches.gap.map_or(("", None), |(gap, index)| (gap, Some(index)));
+                Decision::Unknown { gap: gap.to_owned(), rule: index.map(|index| self.rule(index)) }
             }
-            SideVerdict::Conflict => {
+            DecisionKind::Conflict => {
                 let conflict = side.conflict.or(subject.ingress.conflict).or(subject.egress.conflict);
                 let what = conflict.map_or("rules", |conflict| conflict.what);
                 let gap = format!(
                     "which policy stays in force: {what} at one port for the same peer cannot be merged, the agent \
                      fails to compute this endpoint's policy and keeps the one before"
                 );
-                Finding::Unknown { gap, rule: conflict.map(|conflict| self.rule(conflict.entries[1])) }
+                Decision::Unknown { gap, rule: conflict.map(|conflict| self.rule(conflict.entries[1])) }
             }
         }
     }
 
-    /// What the HTTP proxy finds. Where releases of it read the request differently, and the rules would not decide
-    /// alike, the engine does not know.
-    pub(crate) fn http_finding(
+    /// The decision of the HTTP proxy. If its releases read the request differently, and the rules decide differently
+    /// for these readings, the engine does not know.
+    pub(crate) fn http_decision(
         &self,
-        decision: &Decision<'_>,
+        matches: &Matches<'_>,
         request: &RequestHead<'_>,
         scheme: Scheme,
-    ) -> Finding {
+    ) -> Decision {
         let target = match read_request(request) {
             RequestTarget::Judged(target) => target,
             RequestTarget::Redirected(to) => {
-                return Finding::Redirected { to, by: self.redirecting(decision) };
+                return Decision::Redirected { to, by: self.redirecting(matches) };
             }
             RequestTarget::Rejected => {
                 let gap = "what a policy says of a request that the HTTP proxy rejects before any rule";
-                return self.unjudged(decision, gap.to_owned());
+                return self.undecided(matches, gap.to_owned());
             }
-            RequestTarget::Unknown(gap) => return self.unjudged(decision, gap.to_owned()),
+            RequestTarget::Unknown(gap) => return self.undecided(matches, gap.to_owned()),
         };
         let readings = Reading::all(request, &target);
-        let mut findings = readings.iter().map(|reading| self.finding_of_reading(decision, reading, scheme));
-        let Some(first) = findings.next() else { return self.finding_on_miss(decision, None) };
-        if findings.all(|other| discriminant(&other) == discriminant(&first)) {
-            let passes = !matches!(first, Finding::NoRuleAllows { .. } | Finding::Unknown { .. });
+        let mut decisions = readings.iter().map(|reading| self.decision_of_reading(matches, reading, scheme));
+        let Some(first) = decisions.next() else { return self.decision_on_miss(matches, None) };
+        if decisions.all(|other| discriminant(&other) == discriminant(&first)) {
+            let passes = !matches!(first, Decision::NoRuleAllows { .. } | Decision::Unknown { .. });
             return match unconfigured(request).filter(|_| passes) {
-                Some(gap) => self.unjudged(decision, gap),
+                Some(gap) => self.undecided(matches, gap),
                 None => first,
             };
         }
-        self.unjudged(decision, "which release of the HTTP proxy reads this request".to_owned())
+        self.undecided(matches, "which release of the HTTP proxy reads this request".to_owned())
     }
 
-    /// A finding that no rule decides.
-    fn unjudged(&self, decision: &Decision<'_>, gap: String) -> Finding {
-        Finding::Unknown { gap, rule: self.redirecting(decision).first().cloned() }
+    /// A decision that is not known.
+    fn undecided(&self, matches: &Matches<'_>, gap: String) -> Decision {
+        Decision::Unknown { gap, rule: self.redirecting(matches).first().cloned() }
     }
 
-    /// What the rules say of a request that is read in one way: it passes if any allow entry of the connection allows
-    /// it, and an entry without HTTP rules allows every request.
-    fn finding_of_reading(&self, decision: &Decision<'_>, reading: &Reading<'_>, scheme: Scheme) -> Finding {
+    /// The decision about one reading of a request: it passes if any allow entry of the connection allows it, and an
+    /// entry without HTTP rules allows every request.
+    fn decision_of_reading(&self, matches: &Matches<'_>, reading: &Reading<'_>, scheme: Scheme) -> Decision {
         let mut unknown = None;
         let mut nearest = None;
-        for matched in &decision.allowed {
+        for matched in &matches.allowed {
             if let Some(gap) = inside_tls::gap(matched.proxy(), scheme) {
                 unknown = unknown.or(Some((gap, matched)));
                 continue;
             }
             match matched.proxy() {
-                None => return Finding::Allowed { by: vec![self.rule_of(matched)] },
+                None => return Decision::Allowed { by: vec![self.rule_of(matched)] },
                 Some(Proxy::Http(rules) | Proxy::HttpInTls { rules, .. }) => {
                     for rule in rules {
                         match rule.allows(reading) {
                             Ok(()) if inside_tls::goes_on_in_plain(matched.proxy()) => {
                                 unknown = unknown.or(Some((inside_tls::IN_PLAIN, matched)));
                             }
-                            Ok(()) => return Finding::Allowed { by: vec![self.rule_of(matched)] },
+                            Ok(()) => return Decision::Allowed { by: vec![self.rule_of(matched)] },
                             Err(Mismatch::Unknown(gap)) => unknown = unknown.or(Some((gap, matched))),
                             Err(Mismatch::Differs(on)) => {
                                 nearest = nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on }));
@@ -139,49 +139,49 @@ impl PolicyModel<'_> {
         }
         match unknown {
             Some((gap, matched)) => {
-                Finding::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) }
+                Decision::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) }
             }
-            None if decision.allowed_later && decision.on_miss == OnMiss::Deny => {
+            None if matches.allowed_later && matches.on_miss == OnMiss::Deny => {
                 let gap = "whether the HTTP proxy goes on to the rules of the tiers after";
-                self.unjudged(decision, gap.to_owned())
+                self.undecided(matches, gap.to_owned())
             }
-            None => self.finding_on_miss(decision, nearest),
+            None => self.decision_on_miss(matches, nearest),
         }
     }
 
-    /// The finding of a request that no rule of a proxy allows.
-    fn finding_on_miss(&self, decision: &Decision<'_>, nearest: Option<Miss>) -> Finding {
+    /// The decision about a request that no rule of a proxy allows.
+    fn decision_on_miss(&self, matches: &Matches<'_>, nearest: Option<Miss>) -> Decision {
         let nearest = nearest.map(Box::new);
-        match decision.on_miss {
-            OnMiss::Pass => Finding::NotIsolated,
-            OnMiss::PassFromLocalHost => Finding::LocalHost,
-            OnMiss::Deny => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
+        match matches.on_miss {
+            OnMiss::Pass => Decision::NotIsolated,
+            OnMiss::PassFromLocalHost => Decision::LocalHost,
+            OnMiss::Deny => Decision::NoRuleAllows { isolated_by: self.redirecting(matches), nearest },
         }
     }
 
-    /// Predicts a connection that only wants to be established: the HTTP and DNS proxies take every one. What else
-    /// a proxy asks is not modelled, nor what the DNS proxy makes of a datagram that is not a query.
-    pub(crate) fn reach_finding(&self, decision: &Decision<'_>, traffic: Traffic) -> Option<Finding> {
-        if decision.allowed.iter().any(|matched| matched.proxy().is_none()) {
+    /// Decides about a connection that is only established: the HTTP and DNS proxies accept every one. Other proxies
+    /// are not modelled, nor is a datagram to the DNS proxy that is not a query.
+    pub(crate) fn reach_decision(&self, matches: &Matches<'_>, traffic: Traffic) -> Option<Decision> {
+        if matches.allowed.iter().any(|matched| matched.proxy().is_none()) {
             return None;
         }
-        decision.allowed.iter().find_map(|matched| match matched.proxy() {
+        matches.allowed.iter().find_map(|matched| match matched.proxy() {
             Some(Proxy::Unmodelled(what)) => {
-                Some(Finding::Unknown { gap: what.gap().to_owned(), rule: Some(self.rule_of(matched)) })
+                Some(Decision::Unknown { gap: what.gap().to_owned(), rule: Some(self.rule_of(matched)) })
             }
             Some(Proxy::ServerNames(_)) => {
-                Some(Finding::Unknown { gap: UNSEEN_NAME.to_owned(), rule: Some(self.rule_of(matched)) })
+                Some(Decision::Unknown { gap: UNSEEN_NAME.to_owned(), rule: Some(self.rule_of(matched)) })
             }
             Some(Proxy::Dns(_)) if matches!(traffic, Traffic::Port(Protocol::Udp, _)) => {
-                Some(Finding::Unknown { gap: NO_QUERY.to_owned(), rule: Some(self.rule_of(matched)) })
+                Some(Decision::Unknown { gap: NO_QUERY.to_owned(), rule: Some(self.rule_of(matched)) })
             }
             _ => None,
         })
     }
 
     /// The rules that send the traffic to a proxy.
-    pub(crate) fn redirecting(&self, decision: &Decision<'_>) -> Arc<[Arc<RuleRef>]> {
-        let redirecting = decision.allowed.iter().filter(|matched| matched.proxy().is_some());
+    pub(crate) fn redirecting(&self, matches: &Matches<'_>) -> Arc<[Arc<RuleRef>]> {
+        let redirecting = matches.allowed.iter().filter(|matched| matched.proxy().is_some());
         redirecting.map(|matched| self.rule_of(matched)).collect()
     }
 
@@ -220,12 +220,12 @@ impl PolicyModel<'_> {
         })
     }
 
-    /// The allow entry that fails on least: on the port alone, or on the fewest requirements of a peer alone, or
-    /// on both.
+    /// The allow entry that comes nearest: it fails only on the port, or on the fewest requirements of a peer, or on
+    /// both.
     fn nearest(
         &self,
         side: &PolicySide,
-        subject: &SubjectState,
+        subject: &EndpointState,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
@@ -257,7 +257,7 @@ impl PolicyModel<'_> {
                 let distance = distance + if port.is_some() { 2 } else { 0 };
                 Some((distance, index, port, candidate))
             });
-        // Only the nearest one is put into words.
+        // Only the nearest one is described.
         let (_, index, port, candidate) = candidates.min_by_key(|(distance, ..)| *distance)?;
         let kind = self.objects[self.entry(index).origin.object].kind();
         let candidate = candidate.map(|candidate| peer_miss(candidate, peer, Author { direction, kind }));

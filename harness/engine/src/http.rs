@@ -1,4 +1,4 @@
-//! HTTP rules: which requests they allow.
+//! HTTP rules, and which requests they allow.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#http>
 
@@ -18,9 +18,9 @@ pub struct HttpRule {
     pub method: Option<Pattern>,
     /// The path with its query.
     pub path: Option<Pattern>,
-    /// The authority: the host, with its port where the client sends it.
+    /// The authority: the host, with its port if the client sends it.
     pub host: Option<Pattern>,
-    /// Headers that must be there.
+    /// Headers that must be present.
     pub headers: Vec<HeaderRule>,
     /// A field that the engine does not model.
     pub unknown: Option<&'static str>,
@@ -51,7 +51,7 @@ pub struct HeaderRule {
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
-    /// None where the text contains nothing but itself.
+    /// None if the text contains no special characters.
     regex: Option<Regex>,
 }
 
@@ -64,9 +64,9 @@ impl PartialEq for Pattern {
 /// Why a pattern cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatternError {
-    /// It is not a regular expression; the words are those of the agent.
+    /// It is not a regular expression; the message is that of the agent.
     Refused(String),
-    /// What the proxy makes of it is not known.
+    /// It is not known how the proxy reads it.
     Unknown,
 }
 
@@ -93,25 +93,25 @@ impl Pattern {
     }
 }
 
-/// What a client asks.
+/// The request of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a str,
     /// The path with its query.
     pub path: &'a str,
-    /// The authority; none where it is an address that is not known before the run.
+    /// The authority; none if it is an address that is not known before the run.
     pub authority: Option<&'a str>,
     /// The headers.
     pub headers: &'a [(String, String)],
 }
 
-/// How repeated headers reach a rule. Releases of the proxy differ in it.
+/// How a rule sees repeated headers. Releases of the proxy differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeated {
-    /// As one, joined by commas.
+    /// As one value, joined by commas.
     Joined,
-    /// Each on its own: one that matches is enough.
+    /// Each on its own: one match is enough.
     Each,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Every way in which a request whose target is judged may be read; one alone for most requests.
+    /// Every way in which a request may be read; only one for most requests.
     pub(crate) fn all(request: &RequestHead<'a>, target: &'a JudgedTarget<'a>) -> Vec<Self> {
         let authority = target.authority.or(request.authority);
         let paths = [Some(&*target.path), target.without_parameters.as_deref()];
@@ -140,7 +140,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Methods that the proxy takes; it answers others with 400.
+/// Methods that the proxy accepts; it answers others with 400.
 /// <https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/protocol.proto#config-core-v3-http1protocoloptions>
 const METHODS: &[&str] = &[
     "ACL",
@@ -179,12 +179,12 @@ const METHODS: &[&str] = &[
     "UNSUBSCRIBE",
 ];
 
-/// The method that asks for a tunnel, to what the target names. The proxy opens none, so that it answers no such request
-/// as the server would. <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
+/// The method that requests a tunnel. The proxy opens none, so it does not answer such a request as the server would.
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
 pub(crate) const CONNECT: &str = "CONNECT";
 
-/// What Cilium configures no proxy for, so that a request for it ends there whatever the rules say: tunnels, and every
-/// upgrade but that to WebSocket. An offer to go on with HTTP/2 is taken for none.
+/// The gap for requests for which Cilium configures no proxy, so that they end there whatever the rules say: tunnels,
+/// and every upgrade except to WebSocket. An offer of HTTP/2 does not count.
 pub(crate) fn unconfigured(request: &RequestHead<'_>) -> Option<String> {
     if request.method == CONNECT {
         return Some("what the HTTP proxy does with CONNECT".to_owned());
@@ -194,7 +194,7 @@ pub(crate) fn unconfigured(request: &RequestHead<'_>) -> Option<String> {
     (!known).then(|| format!("what the HTTP proxy does with an upgrade to {to}"))
 }
 
-/// The protocol that a client wants to go on with. <https://www.rfc-editor.org/rfc/rfc9110#section-7.8>
+/// The protocol to which a client wants to switch. <https://www.rfc-editor.org/rfc/rfc9110#section-7.8>
 fn upgrade(headers: &[(String, String)]) -> Option<&str> {
     let values = |wanted: &'static str| {
         let named = headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
@@ -204,7 +204,7 @@ fn upgrade(headers: &[(String, String)]) -> Option<&str> {
     tokens.any(|token| token.eq_ignore_ascii_case("upgrade")).then(|| values("upgrade").next())?
 }
 
-/// What the proxy makes of a request before it asks any rule.
+/// What the proxy does with a request before it evaluates any rule.
 pub fn read_request<'a>(request: &RequestHead<'a>) -> RequestTarget<'a> {
     match request.method {
         CONNECT => RequestTarget::Judged(JudgedTarget {
@@ -220,17 +220,17 @@ pub fn read_request<'a>(request: &RequestHead<'a>) -> RequestTarget<'a> {
 /// Why a rule does not allow a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// It says something else, as text.
+    /// Something differs, described as text.
     Differs(String),
-    /// The engine cannot tell, for this reason.
+    /// The engine does not know, for this reason.
     Unknown(&'static str),
 }
 
-/// What is not known of a request to an address that a run only finds out.
+/// The gap for a request to an address that is only known in a run.
 const UNKNOWN_HOST: &str = "which address the client sends as the host; give the attempt a `Host=…` header";
 
 impl HttpRule {
-    /// Whether the rule allows a request that is read in one way; if not, on what it failed.
+    /// Whether the rule allows a request in one reading; if not, why.
     pub(crate) fn allows(&self, reading: &Reading<'_>) -> Result<(), Mismatch> {
         let request = &reading.request;
         let field = |name: &str, pattern: Option<&Pattern>, value: &str| match pattern {

@@ -21,14 +21,14 @@ use crate::label::{
 pub struct Identity {
     /// Its labels, by key.
     pub labels: Vec<Label>,
-    /// The address of an endpoint outside the cluster; CIDR rules match nothing else.
+    /// The address of an endpoint outside the cluster; CIDR rules match only this.
     pub address: Option<IpAddr>,
     /// The names the DNS proxy has learned for that address.
     pub names: Vec<String>,
     /// The named TCP, UDP and SCTP ports a pod declares.
     pub port_names: Vec<NamedPort>,
-    /// The ports that all pods with these labels declare by name, none of those that mean two numbers; nothing where
-    /// identities have port names, or no other pod has the same labels.
+    /// The ports that all pods with these labels declare by name, without names that have two numbers; none if port
+    /// names are part of identities, or no other pod has the same labels.
     pub shared_port_names: Option<Vec<NamedPort>>,
 }
 
@@ -39,11 +39,11 @@ pub struct NamedPort {
     pub name: String,
     /// The protocol it is declared for.
     pub protocol: verdikt_scenario::topology::Protocol,
-    /// The number behind the name.
+    /// The number of the port.
     pub port: u16,
 }
 
-/// Prefixes of keys that belong to Cilium: a pod cannot carry such labels of its own.
+/// Prefixes of Cilium's own keys: a pod cannot have such labels of its own.
 const OWNED_BY_CILIUM: [&str; 2] = ["io.cilium.k8s.", NAMESPACE];
 
 impl Identity {
@@ -61,7 +61,7 @@ impl Identity {
             .filter(|(key, _)| !OWNED_BY_CILIUM.iter().any(|prefix| key.starts_with(prefix)))
             .filter(|(key, _)| enters_identity(key, behaviour.topology_labels_in_identity, rules))
             .map(|(key, value)| Label::kubernetes(key.as_str(), value.as_str()));
-        // The filter sees the whole key, and some of its rules look past the prefix.
+        // The filter sees the whole key, and some of its rules match after the prefix.
         let inherited = namespace_labels
             .iter()
             .map(|(key, value)| Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{key}"), value.as_str()))
@@ -90,8 +90,8 @@ impl Identity {
         Self { labels, ..Self::default() }
     }
 
-    /// The labels of a node, where Cilium knows them: its own, the one that Kubernetes gives every node, and its cluster.
-    /// The latter it has as pods have it too: a selector of pods that asks for nothing but the cluster matches nodes.
+    /// The labels of a node, if Cilium knows them: its own, the one that Kubernetes gives every node, and its
+    /// cluster. Pods have the last one as well, so a selector of pods that requires only the cluster matches nodes.
     /// <https://github.com/cilium/cilium/blob/main/pkg/node/manager/manager.go>
     pub(crate) fn node_labels<'a>(name: &'a str, node: &'a Node) -> impl Iterator<Item = Label> + 'a {
         let own = node.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -115,12 +115,12 @@ impl Identity {
         Self { labels: vec![Label::reserved(key)], ..Self::default() }
     }
 
-    /// The identity of an address outside a cluster that has one address family.
+    /// The identity of an address outside a cluster with one address family.
     pub fn world(address: IpAddr, names: Vec<String>) -> Self {
         Self { labels: vec![Label::reserved("world")], address: Some(address), names, ..Self::default() }
     }
 
-    /// The identity of an address outside a cluster that has both address families: the world has one for each.
+    /// The identity of an address outside a cluster with both address families, each of which has its own world.
     pub fn world_of_family(address: IpAddr, names: Vec<String>) -> Self {
         let key = if address.is_ipv4() { "world-ipv4" } else { "world-ipv6" };
         Self { labels: vec![Label::reserved(key)], ..Self::world(address, names) }
@@ -135,17 +135,17 @@ impl Identity {
         self
     }
 
-    /// Whether it carries a label of Cilium's own.
+    /// Whether it has a label of Cilium's own.
     pub fn is_reserved(&self, key: &str) -> bool {
         self.labels.iter().any(|label| label.source == LabelSource::Reserved && label.key == key)
     }
 
-    /// Whether it carries a label with this key, of whatever source: two of Cilium's look-ups ignore the source.
+    /// Whether it has a label with this key, of any source: two of Cilium's look-ups ignore the source.
     pub fn has_key(&self, key: &str) -> bool {
         self.labels.iter().any(|label| label.key == key)
     }
 
-    /// The same, as an endpoint's agent knows it: to that of another node, the node of the pods is a remote one.
+    /// The same, as the agent of an endpoint sees it: from another node, the node of the pods is a remote node.
     pub(crate) fn seen_by(&self, subject: &Self) -> Cow<'_, Self> {
         if !self.is_local_host() || !subject.is_reserved("remote-node") {
             return Cow::Borrowed(self);

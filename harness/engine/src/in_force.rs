@@ -1,14 +1,15 @@
-//! Which version of every object is in force, where an update of it may be refused.
+//! The version of every object that is in force, if an update of it may have been refused.
 //!
-//! An object that the API server refuses leaves the stored one as it was, and one that the agent refuses leaves the
-//! version before enforced, as long as the agent runs. Steps of a scenario are taken for one life of the agent.
+//! If the API server refuses an update, the stored object stays as it was. If the agent refuses it, the version
+//! before stays enforced as long as the agent runs. The steps of a scenario are assumed to run under one agent
+//! process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 
-use crate::judgement::ObjectVerdict;
+use crate::acceptance::Acceptance;
 
 /// The versions in force, by object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,19 +18,19 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// What is in force once these are all objects there are, each with what became of it.
+    /// What is in force when the cluster has exactly these objects, each accepted or refused.
     #[must_use]
-    pub fn then(&self, manifests: &[Manifest], judgements: &[ObjectVerdict]) -> Self {
-        let version = |(manifest, judgement): (&Manifest, &ObjectVerdict)| {
+    pub fn then(&self, manifests: &[Manifest], acceptances: &[Acceptance]) -> Self {
+        let version = |(manifest, acceptance): (&Manifest, &Acceptance)| {
             let object = key(manifest.object());
             let before = self.versions.get(&object);
-            let version = match judgement {
-                ObjectVerdict::Accepted => Arc::new(manifest.clone()),
-                ObjectVerdict::Refused(_) => Arc::clone(before?),
+            let version = match acceptance {
+                Acceptance::Accepted => Arc::new(manifest.clone()),
+                Acceptance::Refused(_) => Arc::clone(before?),
             };
             Some((object, version))
         };
-        Self { versions: manifests.iter().zip(judgements).filter_map(version).collect() }
+        Self { versions: manifests.iter().zip(acceptances).filter_map(version).collect() }
     }
 
     /// The version in force of an object.
@@ -38,7 +39,7 @@ impl InForce {
     }
 }
 
-/// An object that names no namespace is one of `default`, unless it belongs to the cluster.
+/// An object without a namespace is in `default`, unless it is clusterwide.
 fn key(mut object: ObjectRef) -> ObjectRef {
     if object.policy_kind().is_some_and(PolicyKind::is_namespaced) {
         object.namespace.get_or_insert_with(|| "default".to_owned());

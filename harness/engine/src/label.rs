@@ -5,7 +5,7 @@ use std::fmt;
 use compact_str::CompactString;
 use verdikt_scenario::settings::LabelRule;
 
-/// Where a label comes from.
+/// The source of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LabelSource {
     /// Kubernetes: labels of pods and namespaces, and what Cilium adds to them.
@@ -14,11 +14,11 @@ pub enum LabelSource {
     Reserved,
     /// Prefixes, matched by containment.
     Cidr,
-    /// CIDR groups, whose labels the addresses in them carry.
+    /// CIDR groups, whose labels their addresses have.
     CidrGroup,
-    /// Nodes, of which Cilium knows the labels where policies can select them.
+    /// Nodes, whose labels Cilium knows if policies can select nodes.
     Node,
-    /// Any other source. No endpoint verdikt models carries one.
+    /// Any other source. No endpoint that verdikt models has one.
     Other,
 }
 
@@ -34,7 +34,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// A label Kubernetes is the source of.
+    /// A label from Kubernetes.
     pub fn kubernetes(key: impl Into<CompactString>, value: impl Into<CompactString>) -> Self {
         Self { key: key.into(), source: LabelSource::Kubernetes, value: value.into() }
     }
@@ -57,7 +57,7 @@ impl fmt::Display for Label {
 
 /// The label that holds a pod's namespace.
 pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
-/// What precedes the key of a namespace's label in its pods' identities.
+/// The prefix of a namespace's label in the identities of its pods.
 pub const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels.";
 /// The label that holds a pod's cluster.
 pub const CLUSTER: &str = "io.cilium.k8s.policy.cluster";
@@ -67,15 +67,15 @@ pub const SERVICE_ACCOUNT: &str = "io.cilium.k8s.policy.serviceaccount";
 /// The name of the one cluster of a topology.
 pub const CLUSTER_NAME: &str = "default";
 
-/// Whether a label of a pod belongs to its identity, by Cilium's default label filter: the longest rule whose
-/// text begins the key decides, and what no rule names is kept.
+/// Whether a label of a pod is part of its identity, by Cilium's default label filter: the longest matching prefix
+/// decides, and other labels are kept.
 /// <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
 pub fn is_identity_relevant(key: &str, topology_labels: bool) -> bool {
     enters_identity(key, topology_labels, &[])
 }
 
-/// The same, with rules of the cluster's own beside Cilium's. Where one of them includes something, what no rule names is
-/// left out.
+/// The same with rules of the cluster besides Cilium's. If one of them includes something, labels that no rule names
+/// are left out.
 pub fn enters_identity(key: &str, topology_labels: bool, rules: &[LabelRule]) -> bool {
     const INCLUDED: &[&str] = &[NAMESPACE, NAMESPACE_LABELS, "app.kubernetes.io", CLUSTER, SERVICE_ACCOUNT];
     const EXCLUDED: &[&str] = &[

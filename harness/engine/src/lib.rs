@@ -1,21 +1,21 @@
-//! An independent policy engine: topology, policies and an attempt in, a [`Prediction`] with its rules out.
+//! An independent policy engine: from topology, policies and an attempt to a [`Prediction`] with its rules.
 //!
-//! It follows the documents and the observable behaviour of Kubernetes and Cilium, version by version, and
-//! shares no code with them. Three judges in a row, each with its own folder: [`admission`] says what the API
-//! server's schema refuses, `agent` what Cilium's agent refuses of the rest and what the rules mean,
-//! and [`model`] what they decide. What is not modelled makes the engine abstain, never guess.
+//! It follows the documentation and the observable behaviour of Kubernetes and Cilium, version by version, and shares
+//! no code with them. It has three stages, each with its own folder: [`admission`] is what the API server's schema
+//! refuses, `agent` what Cilium's agent refuses of the rest and how it reads the rules, and [`model`] what the rules
+//! decide. If something is not modelled the engine abstains; it never guesses.
 //!
-//! Pure: no I/O, no clock, no randomness. Must not know any observation: neither what a client saw nor what
-//! Hubble reported.
+//! Pure: no I/O, no clock, no randomness. Must not know any observation: neither outcomes nor flows.
 //!
 //! [`Prediction`]: verdikt_scenario::prediction::Prediction
 
+pub mod acceptance;
 pub mod admission;
 pub mod behaviour;
+pub mod datapath;
 pub mod decide;
 pub mod identity;
 pub mod in_force;
-pub mod judgement;
 pub mod label;
 pub mod lint;
 pub mod model;
@@ -23,7 +23,6 @@ pub mod party;
 pub mod refusal;
 pub mod refused_objects;
 pub mod rule;
-pub mod ruling;
 pub mod selected;
 pub mod selector;
 

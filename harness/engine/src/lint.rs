@@ -1,7 +1,7 @@
-//! Policies that are legal and almost surely not what was meant: one file for each kind of warning.
+//! Lints: policies that are legal but almost surely not what was meant, with one file for each kind of warning.
 //!
-//! A warning names the place and the mend. Sound policies cause none; where a lint cannot be sure, it is silent. What is
-//! right or wrong by what the files do not say is a hint.
+//! A warning has a place and says what to do. Sound policies cause none; a lint that cannot be sure is silent.
+//! Whatever depends on something that the files do not say is a hint.
 
 mod api_server_port;
 mod baseline_opens;
@@ -52,7 +52,7 @@ use crate::refused_objects::{self, RefusedObject};
 use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};
 use crate::selector::{Operator, Requirement};
 
-/// Every lint, in any order: warnings are sorted by their places.
+/// Every lint. The order does not matter, because warnings are sorted by their places.
 const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
     ignored::lint,
     selects_nothing::lint,
@@ -91,30 +91,30 @@ const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
     redirected_address::lint,
 ];
 
-/// What is wrong with some policies.
+/// The problems found in some policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Objects that are refused, once for each reason, in the order of the objects: mistakes, as nothing of such an
-    /// object is in force.
+    /// Objects that are refused, once for each reason, in the order of the objects. They are mistakes, because
+    /// nothing of such an object is in force.
     pub refusals: Vec<RefusedObject>,
-    /// What is legal and almost surely wrong, in the order of the places.
+    /// What is legal but almost surely wrong, in the order of the places.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// What a lint looks at: the manifests as they are written, or the rules that the model has read of them. Of an object
-/// that is refused there are no rules, so lints over the manifests take [`Self::accepted`] unless the warning helps there too.
+/// What a lint reads: the manifests as they are written, or the rules of the model. Refused objects have no rules, so
+/// lints over the manifests use [`Self::accepted`] unless the warning helps there too.
 struct LintContext<'a> {
     /// The topology, if there is one; a plain folder of policies has none.
     topology: Option<&'a Topology>,
     manifests: &'a [Manifest],
     options: &'a ModelOptions,
-    /// Whether it is known what Cilium is configured to do.
+    /// Whether the settings of Cilium are known.
     knows_settings: bool,
     /// The policies compiled over the topology, or over an empty one.
     model: &'a PolicyModel<'a>,
 }
 
-/// Finds policies that are refused, and those that are legal and almost surely wrong. Lints that need to know what a
+/// Finds policies that are refused, and those that are legal but almost surely wrong. Lints that need to know what a
 /// policy is for are silent without a topology.
 ///
 /// ```
@@ -138,7 +138,7 @@ struct LintContext<'a> {
 /// # Ok::<(), verdikt_scenario::document::DocumentError>(())
 /// ```
 pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &ModelOptions) -> Findings {
-    // A folder of policies says nothing of settings: it is read as under those that it needs.
+    // A folder of policies has no settings, so those that it needs are assumed.
     let settings =
         Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
     let empty = Topology { settings, ..Topology::default() };
@@ -147,7 +147,7 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
     all_findings(&LintContext { topology, manifests, options, knows_settings, model: &model })
 }
 
-/// The same of policies without a topology, where it is known what Cilium is configured to do.
+/// The same for policies without a topology, if the settings of Cilium are known.
 pub fn lint_under(settings: &Settings, manifests: &[Manifest], options: &ModelOptions) -> Findings {
     let empty = Topology { settings: settings.clone(), ..Topology::default() };
     let model = PolicyModel::new(&empty, manifests, options, &Learned::default());
@@ -165,8 +165,8 @@ fn all_findings(context: &LintContext<'_>) -> Findings {
 impl LintContext<'_> {
     /// The manifests of objects that are not refused.
     fn accepted(&self) -> impl Iterator<Item = &Manifest> {
-        let judged = self.manifests.iter().zip(self.model.judgements());
-        judged.filter(|(_, judgement)| judgement.refused().is_none()).map(|(manifest, _)| manifest)
+        let judged = self.manifests.iter().zip(self.model.acceptances());
+        judged.filter(|(_, acceptance)| acceptance.refused().is_none()).map(|(manifest, _)| manifest)
     }
 
     /// Every entry with its rule.
@@ -174,7 +174,7 @@ impl LintContext<'_> {
         self.model.rules.iter().flat_map(|rule| rule.entries.iter().map(move |entry| (rule, entry)))
     }
 
-    /// Where something of an entry's object stands.
+    /// The place of a position in an entry's object.
     fn place(&self, entry: &RuleEntry, position: Position) -> Place {
         self.manifests[entry.origin.object].place(position)
     }
@@ -193,7 +193,7 @@ impl LintContext<'_> {
         }
     }
 
-    /// The list item that an entry was read from; none where the entry comes of `policyTypes`.
+    /// The list item that an entry was read from; none if the entry comes from `policyTypes`.
     fn item(&self, origin: &EntryOrigin) -> Option<&YamlNode> {
         self.spec(origin)?.get(origin.section.word())?.elements().get(origin.index)
     }
@@ -204,7 +204,7 @@ impl LintContext<'_> {
         self.item(&entry.origin)?.get(word)?.elements().get(peer.index)
     }
 
-    /// The endpoints a rule selects, of those that have policies.
+    /// The endpoints that a rule selects, of those that have policies.
     fn selected(&self, rule: &Rule) -> Vec<&Endpoint> {
         let Subject::Endpoints(selector) = &rule.subject else { return Vec::new() };
         let subjects = self.model.subjects.iter();
@@ -216,14 +216,14 @@ impl LintContext<'_> {
 }
 
 impl LintContext<'_> {
-    /// Whether a rule might select some of the endpoints another selects, judged by the selectors alone: unless a
-    /// requirement of one excludes one of the other. Which namespace an object without one gets, its folder decides: two
-    /// of different folders are not taken for neighbours.
+    /// Whether a rule might select some of the endpoints that another selects, by their selectors: unless their
+    /// requirements exclude each other. The namespace of an object without one depends on its folder, so objects of
+    /// different folders are not compared.
     fn may_share_endpoints(&self, one: &Rule, other: &Rule) -> bool {
         self.may_be_neighbours(one, other) && selectors_may_meet(one, other)
     }
 
-    /// Whether two rules may be in force in one namespace.
+    /// Whether two rules may be in force in the same namespace.
     fn may_be_neighbours(&self, one: &Rule, other: &Rule) -> bool {
         let (Some(one), Some(other)) = (self.object_of(one), self.object_of(other)) else { return true };
         let namespaced = |object: &ManifestSummary| object.kind().is_some_and(PolicyKind::is_namespaced);
@@ -242,7 +242,7 @@ fn folder(object: &ManifestSummary) -> Option<&str> {
     object.file.rsplit_once('/').map(|(folder, _)| folder)
 }
 
-/// Whether the selectors of two rules do not exclude each other.
+/// Whether the selectors of two rules can match the same identity.
 fn selectors_may_meet(one: &Rule, other: &Rule) -> bool {
     match (&one.subject, &other.subject) {
         (Subject::Endpoints(one), Subject::Endpoints(other)) => !one

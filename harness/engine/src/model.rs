@@ -1,4 +1,4 @@
-//! Policies compiled for a topology, ready to be asked: every endpoint's identity, and the entries that select it.
+//! Policies compiled for a topology: every endpoint with its identity and the entries that select it.
 
 mod compile;
 mod conflict;
@@ -19,18 +19,18 @@ use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
+use crate::acceptance::Acceptance;
 use crate::admission;
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
-use crate::judgement::ObjectVerdict;
 use crate::label::{CLUSTER, CLUSTER_NAME};
 use crate::resolve::CidrGroups;
 use crate::rule::{Direction, Rule, RuleEntry, Subject};
 use index::RuleIndex;
 pub use learned::Learned;
 
-/// For which Cilium, and under which settings.
+/// The Cilium for which a model is compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModelOptions {
     /// The version.
@@ -39,13 +39,12 @@ pub struct ModelOptions {
     pub enforcement: Enforcement,
     /// What the API server does with fields it does not know.
     pub field_validation: FieldValidation,
-    /// Nothing is known of the ports that peers declare by name, as in a policy engine that runs without any
+    /// Assumes that nothing is known of the named ports of peers, as in a policy engine that runs without any
     /// endpoints; egress rules by port name then match nothing.
     pub peer_port_names_unknown: bool,
-    /// A policy engine that runs without agents and their datapath. Identities are made of labels alone: pods of one identity
-    /// may declare unlike port names, which since Cilium 1.20 agents make a part of identities; and ranges that begin at
-    /// port 0 end where they say.
-    /// <https://github.com/cilium/cilium/commit/31d9b6bd17>
+    /// Models a policy engine that runs without agents and their datapath. Identities consist only of labels: pods of
+    /// one identity may declare different port names, which are part of identities in agents since Cilium 1.20; and
+    /// ranges that start at port 0 end where they say. <https://github.com/cilium/cilium/commit/31d9b6bd17>
     pub engine_alone: bool,
     /// Which families of addresses the cluster has.
     pub families: AddressFamilies,
@@ -54,10 +53,10 @@ pub struct ModelOptions {
 /// Which families of addresses a cluster has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AddressFamilies {
-    /// IPv6 beside IPv4 if a host outside has such an address.
+    /// IPv6 besides IPv4 if a host outside has such an address.
     #[default]
     OfTopology,
-    /// IPv4 alone.
+    /// Only IPv4.
     Ipv4,
     /// Both.
     Both,
@@ -119,15 +118,15 @@ pub struct PolicyModel<'a> {
     pub(crate) api_servers: BTreeSet<IpAddr>,
     pub(crate) objects: Arc<[ManifestSummary]>,
     pub(crate) rules: Arc<[Rule]>,
-    /// Which of the rules may select an identity.
+    /// An index of the rules that may select an identity.
     index: Arc<RuleIndex>,
     pub(crate) learned: Learned,
-    /// Endpoints of one identity share their policy.
-    pub(crate) subjects: BTreeMap<Endpoint, Arc<SubjectState>>,
-    judgements: Arc<[ObjectVerdict]>,
+    /// The endpoints. Those with the same identity share their policy.
+    pub(crate) subjects: BTreeMap<Endpoint, Arc<EndpointState>>,
+    acceptances: Arc<[Acceptance]>,
 }
 
-/// What reasons need to know of a manifest.
+/// What refusals and warnings need to know of a manifest.
 #[derive(Clone, Debug)]
 pub(crate) struct ManifestSummary {
     pub(crate) reference: ObjectRef,
@@ -146,18 +145,18 @@ impl ManifestSummary {
 
 /// An endpoint: its identity, and the policy of each direction.
 #[derive(Clone, Debug)]
-pub(crate) struct SubjectState {
+pub(crate) struct EndpointState {
     pub(crate) identity: Identity,
-    /// The node in whose network it is, if not in one of its own.
+    /// The node whose network it uses, unless it has its own.
     pub(crate) node: Option<HostName>,
-    /// Whether Cilium enforces policies at it.
+    /// Whether Cilium enforces policies for it.
     pub(crate) is_managed: bool,
     pub(crate) ingress: PolicySide,
     pub(crate) egress: PolicySide,
 }
 
-impl SubjectState {
-    /// An identity at which nothing is enforced.
+impl EndpointState {
+    /// An endpoint for which nothing is enforced.
     pub(crate) fn unmanaged(identity: Identity) -> Self {
         let (ingress, egress) = (PolicySide::default(), PolicySide::default());
         Self { identity, node: None, is_managed: false, ingress, egress }
@@ -167,15 +166,15 @@ impl SubjectState {
 /// An endpoint's policy in one direction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicySide {
-    /// Whether anything is enforced; without, everything passes.
+    /// Whether anything is enforced; if not, everything passes.
     pub(crate) enforced: bool,
-    /// Whether what nothing allows is denied.
+    /// Whether traffic that no rule allows is denied.
     pub(crate) isolated: bool,
     /// The entries that select the endpoint, as (rule, entry) indices.
     pub(crate) entries: Vec<(usize, usize)>,
-    /// Whether any of the entries has requirements on the peers of all.
+    /// Whether any of the entries has requirements on the peers of all entries.
     pub(crate) requires: bool,
-    /// How many tiers the entries are of.
+    /// Whether the entries have an order.
     pub(crate) tiers: Tiers,
     /// The rules that isolate it, one for each object.
     pub(crate) isolated_by: Arc<[Arc<RuleRef>]>,
@@ -183,25 +182,25 @@ pub(crate) struct PolicySide {
     pub(crate) conflict: Option<Conflict>,
 }
 
-/// How many tiers the entries of a side are of.
+/// The tiers of the entries of a side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tiers {
-    /// None but the tier `Normal`, whose entries have no order.
+    /// Only the tier `Normal`, whose entries have no order.
     #[default]
     Normal,
-    /// Others too; the entries are in the order in which they decide.
+    /// Other tiers too; the entries are sorted in the order in which they decide.
     Several,
 }
 
-/// Two entries that cannot stand together.
+/// Two entries that cannot be combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) entries: [(usize, usize); 2],
-    /// In what they differ.
+    /// What they disagree about.
     pub(crate) what: &'static str,
 }
 
-impl SubjectState {
+impl EndpointState {
     pub(crate) fn side(&self, direction: Direction) -> &PolicySide {
         match direction {
             Direction::Ingress => &self.ingress,
@@ -211,7 +210,7 @@ impl SubjectState {
 }
 
 impl<'a> PolicyModel<'a> {
-    /// Judges every manifest and compiles those that are taken.
+    /// Reads every manifest, and compiles those that are accepted.
     pub fn new(
         topology: &'a Topology,
         manifests: &[Manifest],
@@ -221,8 +220,8 @@ impl<'a> PolicyModel<'a> {
         Self::after(&InForce::default(), topology, manifests, options, learned)
     }
 
-    /// As [`Self::new`], where objects were there before: of one whose new version is refused, the version before
-    /// stays in force. Judgements are those of the new versions.
+    /// As [`Self::new`], with objects that existed before: if the new version of an object is refused, the version
+    /// before stays in force. [`Self::acceptances`] are those of the new versions.
     pub fn after(
         before: &InForce,
         topology: &'a Topology,
@@ -236,7 +235,7 @@ impl<'a> PolicyModel<'a> {
         Self::compile(topology, manifests, &stored, before, *options, learned)
     }
 
-    /// As [`Self::new`], without asking the API server: for objects that never met one.
+    /// As [`Self::new`], without the API server: for objects that never passed through one.
     pub fn without_api_server(
         topology: &'a Topology,
         manifests: &[Manifest],
@@ -250,7 +249,7 @@ impl<'a> PolicyModel<'a> {
         Self::compile(topology, manifests, &stored, &InForce::default(), *options, learned)
     }
 
-    /// The same model, with a topology of its own.
+    /// The same model, which owns its topology.
     pub fn into_owned(self) -> PolicyModel<'static> {
         PolicyModel {
             topology: Cow::Owned(self.topology.into_owned()),
@@ -264,25 +263,25 @@ impl<'a> PolicyModel<'a> {
             index: self.index,
             learned: self.learned,
             subjects: self.subjects,
-            judgements: self.judgements,
+            acceptances: self.acceptances,
         }
     }
 
-    /// The identity of each pod, as Cilium writes its labels: `k8s:app=redis`.
+    /// The identity of each pod, in Cilium's notation: `k8s:app=redis`.
     pub fn pod_labels(&self) -> BTreeMap<NamespacedName, BTreeSet<String>> {
         let pods = self.subjects.iter().filter_map(|(endpoint, subject)| match endpoint {
             Endpoint::Pod(name) => Some((name.clone(), subject)),
             _ => None,
         });
-        let labels = |subject: &Arc<SubjectState>| {
+        let labels = |subject: &Arc<EndpointState>| {
             subject.identity.labels.iter().map(|label| format!("k8s:{label}")).collect()
         };
         pods.map(|(name, subject)| (name, labels(subject))).collect()
     }
 
-    /// What became of each manifest, in their order.
-    pub fn judgements(&self) -> &[ObjectVerdict] {
-        &self.judgements
+    /// Whether each manifest is accepted, in their order.
+    pub fn acceptances(&self) -> &[Acceptance] {
+        &self.acceptances
     }
 
     /// The policy of an endpoint in the network of `node`: the entries that select it, by direction.
@@ -291,7 +290,7 @@ impl<'a> PolicyModel<'a> {
         endpoint: &Endpoint,
         identity: Identity,
         node: Option<HostName>,
-    ) -> SubjectState {
+    ) -> EndpointState {
         let is_managed = if node.is_some() {
             self.topology.settings.host_firewall
         } else {
@@ -301,20 +300,20 @@ impl<'a> PolicyModel<'a> {
             let host = node.as_ref().map(|node| self.host_identity(node));
             self.select_managed_as(identity, host.as_ref())
         } else {
-            SubjectState::unmanaged(identity)
+            EndpointState::unmanaged(identity)
         };
-        SubjectState { node, ..state }
+        EndpointState { node, ..state }
     }
 
-    /// The policy of an identity at which policies are enforced.
-    pub(crate) fn select_managed(&self, identity: Identity) -> SubjectState {
+    /// The policy of an identity for which policies are enforced.
+    pub(crate) fn select_managed(&self, identity: Identity) -> EndpointState {
         self.select_managed_as(identity, None)
     }
 
-    /// The same, of a node where `host` is its identity as a subject.
-    fn select_managed_as(&self, identity: Identity, host: Option<&Identity>) -> SubjectState {
+    /// The same for a node, with `host` as its identity as a subject.
+    fn select_managed_as(&self, identity: Identity, host: Option<&Identity>) -> EndpointState {
         let mut sides = [PolicySide::default(), PolicySide::default()];
-        // A label of a pod called `host` makes Cilium take it for the node.
+        // Cilium takes an endpoint with a label `host` for the node.
         let is_subject = host.is_some() || !identity.has_key("host");
         let enforces = is_subject && self.options.enforcement.mode != EnforcementMode::Never;
         let forced = self.options.enforcement.mode == EnforcementMode::Always || identity.has_key("init");
@@ -350,7 +349,7 @@ impl<'a> PolicyModel<'a> {
             }
         }
         let [ingress, egress] = sides;
-        SubjectState { identity, node: None, is_managed: true, ingress, egress }
+        EndpointState { identity, node: None, is_managed: true, ingress, egress }
     }
 
     pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &RuleEntry {
@@ -358,8 +357,8 @@ impl<'a> PolicyModel<'a> {
     }
 }
 
-/// Whether Cilium enforces the policies of this cluster at an endpoint that is in no node's network: at pods and its own
-/// endpoints, not at pods of other clusters and not outside the cluster.
+/// Whether Cilium enforces the policies of this cluster for an endpoint that is in no node's network: for pods and
+/// its own endpoints, not for pods of other clusters and not outside the cluster.
 fn is_managed_outside_nodes(endpoint: &Endpoint, identity: &Identity) -> bool {
     match endpoint {
         Endpoint::Pod(_) => identity.value(CLUSTER) == Some(CLUSTER_NAME),

@@ -1,7 +1,7 @@
 //! Ends of traffic as an analysis asks about them, whether the topology has them or not.
 //!
-//! [`PolicyModel::predict`] answers for one attempt between two endpoints. Here the same policies are asked for the
-//! entries behind an answer, for the ports at which it can change, and for pods and addresses that are not there yet.
+//! [`PolicyModel::predict`] answers for one attempt between two endpoints. This module asks the same policies for the
+//! entries behind an answer, for the ports at which it can change, and for pods and addresses that do not exist yet.
 //!
 //! [`PolicyModel::predict`]: crate::model::PolicyModel::predict
 
@@ -10,24 +10,24 @@ use std::sync::Arc;
 
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::policy::ObjectRef;
-use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_scenario::prediction::{Decision, RuleRef};
 use verdikt_scenario::topology::{Endpoint, Pod, Protocol, Topology};
 
-use crate::decide::{OnMiss, SideVerdict, Traffic};
+use crate::decide::{DecisionKind, OnMiss, Traffic};
 use crate::identity::Identity;
-use crate::model::{ModelOptions, PolicyModel, PolicySide, SubjectState};
+use crate::model::{EndpointState, ModelOptions, PolicyModel, PolicySide};
 use crate::rule::{Direction, PortMatcher, Proxy, Rule, RuleEntry};
 
 /// One end of traffic: its identity, and the entries that select it.
 #[derive(Clone, Debug)]
 pub struct Party {
-    state: Arc<SubjectState>,
+    state: Arc<EndpointState>,
 }
 
-/// Where an entry stands in a model: the index of its rule, and the index in it.
+/// The position of an entry in a model: the index of its rule, and its index there.
 pub type EntryIndex = (usize, usize);
 
-/// A kind of traffic in which policies tell apart by number: ports of a protocol, or types of ICMP messages.
+/// A kind of traffic that policies distinguish by number: ports of a protocol, or types of ICMP messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrafficKind {
     /// A protocol with ports.
@@ -48,7 +48,7 @@ impl TrafficKind {
         Self::IcmpV6,
     ];
 
-    /// The first and the last number that it has.
+    /// The smallest and the largest number of it.
     pub fn bounds(self) -> (u16, u16) {
         match self {
             Self::Ports(_) => (1, u16::MAX),
@@ -56,7 +56,7 @@ impl TrafficKind {
         }
     }
 
-    /// The traffic with a number; those beyond the last one stand for the last.
+    /// The traffic with a number; larger numbers mean the largest.
     pub fn traffic(self, number: u16) -> Traffic {
         let kind = u8::try_from(number).unwrap_or(u8::MAX);
         match self {
@@ -67,14 +67,14 @@ impl TrafficKind {
     }
 }
 
-/// What one side decides, with what the proxies on its way ask beyond that.
+/// What one side decides, with the rules of the proxies that decide further.
 #[derive(Clone, Debug)]
 pub struct SideDecision<'m> {
-    /// The verdict.
-    pub verdict: SideVerdict,
-    /// What the proxies judge, where the verdict sends the traffic to one.
+    /// What is decided.
+    pub kind: DecisionKind,
+    /// What the proxies decide further, where the traffic is sent to one.
     pub proxies: Vec<&'m Proxy>,
-    /// Whether something lets all of it pass whatever the proxies say.
+    /// Whether an entry lets all of it pass, whatever the proxies say.
     pub open: bool,
 }
 
@@ -84,7 +84,7 @@ impl Party {
         &self.state.identity
     }
 
-    /// Whether policies are enforced there at all.
+    /// Whether policies are enforced for it at all.
     pub fn is_managed(&self) -> bool {
         self.state.is_managed
     }
@@ -94,13 +94,13 @@ impl Party {
         &self.side(direction).entries
     }
 
-    /// Whether what nothing allows is denied there in a direction.
+    /// Whether traffic that no rule allows is denied in a direction.
     pub fn is_isolated(&self, direction: Direction) -> bool {
         let side = self.side(direction);
         self.is_managed() && side.enforced && side.isolated
     }
 
-    /// Whether anything is enforced there in a direction.
+    /// Whether anything is enforced in a direction.
     pub fn is_enforced(&self, direction: Direction) -> bool {
         self.is_managed() && self.side(direction).enforced
     }
@@ -110,22 +110,22 @@ impl Party {
         &self.side(direction).isolated_by
     }
 
-    /// Whether entries of a direction have requirements on the peers of all (`fromRequires`, `toRequires`).
+    /// Whether entries of a direction have requirements on the peers of all entries (`fromRequires`, `toRequires`).
     pub fn has_requirements(&self, direction: Direction) -> bool {
         self.side(direction).requires
     }
 
-    /// Whether rules that select it contradict each other, so that nothing is known of its policy.
+    /// Whether rules that select it contradict each other, so that its policy is unknown.
     pub fn has_conflict(&self) -> bool {
         self.state.ingress.conflict.is_some() || self.state.egress.conflict.is_some()
     }
 
-    /// Whether two share everything that this model knows of them.
+    /// Whether two parties are the same to this model.
     pub fn is_twin_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// What tells apart what this model knows of two parties, within one run of the program.
+    /// A key that is equal for parties that are the same to this model, within one run of the program.
     pub fn key(&self) -> usize {
         Arc::as_ptr(&self.state).addr()
     }
@@ -136,7 +136,7 @@ impl Party {
 }
 
 impl PolicyModel<'_> {
-    /// Every endpoint of the model, those that each cluster has included.
+    /// Every endpoint of the model, including those that every cluster has.
     pub fn parties(&self) -> impl Iterator<Item = (&Endpoint, Party)> {
         self.subjects.iter().map(|(endpoint, state)| (endpoint, Party { state: Arc::clone(state) }))
     }
@@ -147,7 +147,7 @@ impl PolicyModel<'_> {
         Some(Party { state })
     }
 
-    /// A pod that is not there yet, in a namespace with the labels that it has.
+    /// A pod that does not exist yet, in a namespace with its labels.
     pub fn future_pod(&self, namespace: &NamespaceName, pod: &Pod) -> Party {
         let none = std::collections::BTreeMap::new();
         let labels = self.topology.namespaces.get(namespace).unwrap_or(&none);
@@ -158,10 +158,10 @@ impl PolicyModel<'_> {
     /// An address outside the cluster, with the names that the DNS proxy has learned for it.
     pub fn outside(&self, address: IpAddr, names: Vec<String>) -> Party {
         let identity = self.world_identity(address, names);
-        Party { state: Arc::new(SubjectState::unmanaged(identity)) }
+        Party { state: Arc::new(EndpointState::unmanaged(identity)) }
     }
 
-    /// The rules of all objects that are in force.
+    /// The rules of all objects in force.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -186,22 +186,22 @@ impl PolicyModel<'_> {
         &self.topology
     }
 
-    /// For which Cilium it is compiled, and under which settings.
+    /// The Cilium version and settings for which it is compiled.
     pub fn options(&self) -> &ModelOptions {
         &self.options
     }
 
-    /// Whether a cluster like this has addresses of both families.
+    /// Whether the cluster has addresses of both families.
     pub fn is_dual_stack(&self) -> bool {
         self.dual_stack
     }
 
-    /// Whether each destination resolves the port names of egress rules by itself.
+    /// Whether port names of egress rules are resolved per destination.
     pub fn resolves_names_per_destination(&self) -> bool {
         self.behaviour.egress_port_names_per_destination
     }
 
-    /// Whether an entry that selects a party is about a peer.
+    /// Whether an entry that selects a party matches a peer.
     pub fn concerns(
         &self,
         subject: &Party,
@@ -212,7 +212,7 @@ impl PolicyModel<'_> {
         self.is_about(subject.side(direction), entry, peer)
     }
 
-    /// The numbers that a matcher stands for at a destination; none if it matches nothing of this transport there.
+    /// The numbers that a matcher means at a destination; none if it matches nothing of this transport there.
     pub fn interval(
         &self,
         matcher: &PortMatcher,
@@ -242,8 +242,8 @@ impl PolicyModel<'_> {
         (first <= last && last >= least).then_some((first.max(least), last.min(most)))
     }
 
-    /// What the policy of a party says of traffic from or to a peer.
-    pub fn judge(
+    /// Decides about traffic from or to a peer by the policy of a party.
+    pub fn decide_side(
         &self,
         subject: &Party,
         direction: Direction,
@@ -251,25 +251,31 @@ impl PolicyModel<'_> {
         traffic: Traffic,
     ) -> SideDecision<'_> {
         if !subject.is_managed() {
-            return SideDecision { verdict: SideVerdict::NotEnforced, proxies: Vec::new(), open: true };
+            return SideDecision { kind: DecisionKind::NotEnforced, proxies: Vec::new(), open: true };
         }
-        let decision = self.decide(&subject.state, direction, peer, traffic);
-        let redirected = decision.verdict == SideVerdict::Allow { redirected: true };
-        let proxies = decision.allowed.iter().filter_map(crate::decide::Match::proxy);
+        let matches = self.decide(&subject.state, direction, peer, traffic);
+        let redirected = matches.kind == DecisionKind::Allow { redirected: true };
+        let proxies = matches.allowed.iter().filter_map(crate::decide::Match::proxy);
         SideDecision {
-            verdict: decision.verdict,
+            kind: matches.kind,
             proxies: if redirected { proxies.collect() } else { Vec::new() },
-            open: decision.on_miss != OnMiss::Deny
-                || decision.allowed.iter().any(|matched| matched.proxy().is_none()),
+            open: matches.on_miss != OnMiss::Deny
+                || matches.allowed.iter().any(|matched| matched.proxy().is_none()),
         }
     }
 
-    /// The same with the rules behind it.
-    pub fn find(&self, subject: &Party, direction: Direction, peer: &Identity, traffic: Traffic) -> Finding {
+    /// The same with the rules behind the decision.
+    pub fn explain_side(
+        &self,
+        subject: &Party,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Decision {
         if !subject.is_managed() {
-            return Finding::NotIsolated;
+            return Decision::NotIsolated;
         }
-        let decision = self.decide(&subject.state, direction, peer, traffic);
-        self.finding(&subject.state, direction, peer, traffic, &decision)
+        let matches = self.decide(&subject.state, direction, peer, traffic);
+        self.decision(&subject.state, direction, peer, traffic, &matches)
     }
 }

@@ -1,5 +1,5 @@
-//! On what an endpoint fails to be a peer, in the words of the policy's author: what is not a pod is named, with the word
-//! that policies have for it.
+//! Why an endpoint is not a peer, in the terms of the policy's author. An endpoint that is not a pod is named, with
+//! the entity that policies have for it.
 
 use ipnet::IpNet;
 use verdikt_scenario::policy::PolicyKind;
@@ -9,7 +9,7 @@ use crate::label::{CLUSTER, NAMESPACE, NAMESPACE_LABELS};
 use crate::rule::{Direction, Peer, PeerField, PeerMatcher};
 use crate::selector::{Operator, Requirement, Selector};
 
-/// Who wrote a peer, and for which direction.
+/// The origin of a peer: kind of policy and direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Author {
     pub(crate) direction: Direction,
@@ -36,7 +36,7 @@ impl Author {
     }
 }
 
-/// On what an identity fails to be a peer.
+/// Why an identity is not a peer.
 pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> String {
     if let (PeerField::Nodes, PeerMatcher::Selector(selector)) = (peer.field, &peer.matcher) {
         return node_miss(selector, identity, author);
@@ -64,7 +64,7 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
         PeerMatcher::Selector(selector) => {
             let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(identity));
             let mut failed: Vec<&Requirement> = failed.collect();
-            // That of the cluster says nothing to who has never heard of a second one.
+            // The cluster label means nothing to authors with a single cluster.
             if failed.len() > 1 {
                 failed.retain(|requirement| !(requirement.implied && requirement.key == CLUSTER));
             }
@@ -92,7 +92,7 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
     }
 }
 
-/// On what an identity fails to be one of the nodes that `fromNodes` or `toNodes` selects.
+/// Why an identity is not one of the nodes that `fromNodes` or `toNodes` selects.
 fn node_miss(selector: &Selector, identity: &Identity, author: Author) -> String {
     if !identity.is_reserved("remote-node") {
         let word = PeerField::Nodes.word(author.direction).unwrap_or_default();
@@ -122,7 +122,7 @@ fn excepted(except: &[IpNet], identity: &Identity) -> Option<String> {
     Some(format!("peer: {address} is excepted by {prefix}"))
 }
 
-/// What an endpoint is that is not a pod and no host outside, and the entity by which policies know it.
+/// The name of an endpoint that is neither a pod nor a host outside, and its entity in policies.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 fn known_as(identity: &Identity) -> Option<(&'static str, &'static str)> {
     let known = [
@@ -137,7 +137,7 @@ fn known_as(identity: &Identity) -> Option<(&'static str, &'static str)> {
     known.find(|(entity, _)| identity.is_reserved(entity)).map(|(entity, what)| (what, entity))
 }
 
-/// What to write to mean somebody outside.
+/// What to write to mean a peer outside.
 fn outside(author: Author) -> &'static str {
     match (author.writes_kubernetes(), author.direction) {
         (true, _) => "write an `ipBlock`",
@@ -146,7 +146,7 @@ fn outside(author: Author) -> &'static str {
     }
 }
 
-/// A requirement that does not hold, and what is there instead.
+/// A requirement that does not hold, and the actual label.
 fn requirement_miss(requirement: &Requirement, identity: &Identity, author: Author) -> String {
     if author.writes_kubernetes() {
         if let (NAMESPACE, Operator::In(wanted)) = (requirement.key.as_str(), &requirement.operator) {

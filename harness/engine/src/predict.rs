@@ -1,4 +1,4 @@
-//! Attempts from their first packet to their last, and what the attempts of a step teach the DNS proxy.
+//! Predicts attempts, and what the attempts of a step teach the DNS proxy.
 
 mod walk;
 
@@ -14,11 +14,11 @@ use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved};
 use crate::model::{Learned, PolicyModel};
 use walk::{AttemptWalk, ProxyQuestion};
 
-/// A policy model in the course of a step: as it is when the first attempt is made, and when all names are known.
+/// A policy model during a step: as it is for the first attempt, and when all names are known.
 #[derive(Clone, Debug)]
 pub struct StepModel<'a> {
     first: PolicyModel<'a>,
-    /// None where the step teaches the DNS proxy nothing.
+    /// None if the step teaches the DNS proxy nothing.
     last: Option<PolicyModel<'a>>,
     learned: Learned,
     /// The attempts of the step before whose connections go through a proxy.
@@ -26,18 +26,18 @@ pub struct StepModel<'a> {
 }
 
 impl<'a> StepModel<'a> {
-    /// The same after a step in which a proxy has taken the connections of these attempts.
+    /// The same after a step in which the connections of these attempts went through a proxy.
     #[must_use]
     pub fn after_proxies(self, proxied: BTreeSet<(Endpoint, Attempt)>) -> Self {
         Self { proxied, ..self }
     }
 
-    /// Whether a proxy takes what an attempt sends.
+    /// Whether an attempt goes through a proxy.
     pub fn is_proxied(&self, source: &Endpoint, attempt: &Attempt) -> bool {
         self.first.walk(source, attempt).is_proxied()
     }
 
-    /// The model as it is when the first attempt is made.
+    /// The model as it is for the first attempt.
     pub fn first(&self) -> &PolicyModel<'a> {
         &self.first
     }
@@ -47,8 +47,8 @@ impl<'a> StepModel<'a> {
         &self.learned
     }
 
-    /// Predicts one attempt of the step. Where an attempt by name depends on whether another pod's look-up came
-    /// before it, the engine abstains.
+    /// Predicts one attempt of the step. If an attempt by name depends on whether another pod's look-up came before
+    /// it, the engine abstains.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
         let first = self.first.predict(source, attempt);
         if let Some(made) = attempt.kept()
@@ -68,7 +68,7 @@ impl<'a> StepModel<'a> {
 }
 
 impl<'a> PolicyModel<'a> {
-    /// The model in a step with these attempts. Attempts by address go first; then those that ask the DNS server.
+    /// The model in a step with these attempts. Attempts by address come first; then those that query the DNS server.
     pub fn in_step<'b>(
         self,
         attempts: impl IntoIterator<Item = (&'b Endpoint, &'b Attempt)>,
@@ -84,7 +84,7 @@ impl<'a> PolicyModel<'a> {
         StepModel { first: self, last, learned, proxied: BTreeSet::new() }
     }
 
-    /// The same model, where the DNS proxy knows these names and no others.
+    /// The same model, with only these names known to the DNS proxy.
     #[must_use]
     pub fn knowing(&self, learned: &Learned) -> Self {
         let mut model = self.clone();
@@ -98,8 +98,8 @@ impl<'a> PolicyModel<'a> {
         model
     }
 
-    /// The name an attempt teaches the DNS proxy, if its query passes there, and the host outside with the address that is in
-    /// the answer. Where a host has two, clients that keep to no family ask for the one of IPv4 alone.
+    /// The name that an attempt teaches the DNS proxy if its query is allowed, and the host outside with the address
+    /// in the answer. If a host has two addresses, clients without a fixed family only ask for IPv4.
     fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<(HostName, IpAddr, DnsName)> {
         let (name, protocol) = match attempt.plain() {
             Attempt::Dns { name, protocol } => (name, *protocol),
@@ -119,7 +119,7 @@ impl<'a> PolicyModel<'a> {
         (through_proxy && !walk.has_ended()).then(|| (host, address, name.clone()))
     }
 
-    /// Predicts one attempt, with what the DNS proxy knew before the step.
+    /// Predicts one attempt, with the names that the DNS proxy knew before the step.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
         self.walk(source, attempt).into_prediction()
     }
@@ -150,14 +150,14 @@ impl<'a> PolicyModel<'a> {
                 };
                 walk.reach(target, Some((Protocol::Tcp, *port)), question);
             }
-            // Neither is ever plain.
+            // Neither is ever unencrypted.
             Attempt::OfFamily { .. } | Attempt::Kept { .. } => {}
         }
         walk
     }
 }
 
-/// The prediction of an attempt by name that depends on who looks the name up first.
+/// The prediction of an attempt by name that depends on which pod looks the name up first.
 fn order_dependent(
     model: &PolicyModel<'_>,
     source: &Endpoint,
@@ -170,7 +170,7 @@ fn order_dependent(
     walk.into_prediction()
 }
 
-/// What the client names as the host of a request; none where it would be an address that is not known yet.
+/// The host of a client's request; none if it is an address that is not known yet.
 fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
     let header = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
     if let Some((_, value)) = header {
@@ -187,7 +187,7 @@ fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
     }
 }
 
-/// The name that a client of TLS tells the server: that of the host it asks for, unless that is an address.
+/// The server name of a TLS client: the host of its request, unless that is an address.
 fn server_name(authority: Option<&str>) -> Option<&str> {
     let authority = authority?;
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);

@@ -1,4 +1,4 @@
-//! Why the API server or the agent does not take an object, as data.
+//! Why the API server or the agent refuses an object, as data.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub struct Refusal {
 /// A part of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedPart {
-    /// Its kind, version and metadata, which the loader of files checks as well.
+    /// Its kind, version and metadata, which the loader checks as well.
     Identity,
     /// Everything else.
     Specification,
@@ -31,42 +31,42 @@ pub enum RefusedPart {
 pub enum RefusalKind {
     /// The API server serves no such kind in this version of its API.
     NotServed,
-    /// A field that the API server does not know.
+    /// The API server does not know the field.
     UnknownField {
         /// Its path.
         path: String,
         /// The field that was probably meant.
         meant: Option<&'static str>,
     },
-    /// A word that is none of those there are.
+    /// The word does not exist.
     UnknownWord {
         /// The one that was probably meant.
         meant: Option<&'static str>,
     },
-    /// Something else where a text has to be.
+    /// A value of another type in place of a text.
     NotText,
-    /// A rule without a single item.
+    /// A rule without any item.
     NoDirection,
     /// Kinds of peers in one item that exclude each other, or that exclude ports.
     Combination,
     /// ICMP types and ports in one item.
     IcmpsBesidePorts,
-    /// HTTP rules at a port that is not TCP's alone.
+    /// HTTP rules at a port that is not only TCP.
     L7WithoutTcp,
-    /// A policy of a namespace that selects nodes.
+    /// A namespaced policy that selects nodes.
     NodesOfNamespace,
     /// A kind of object that the cluster's Cilium does not read.
     NotEnforced,
-    /// Nodes as peers, where Cilium does not know the labels of nodes.
+    /// Nodes as peers, if Cilium does not know the labels of nodes.
     NodeLabelsOff,
-    /// What the agent cannot read without crashing.
+    /// The agent crashes when it reads the object.
     Crash,
-    /// A value that is not allowed where it stands.
+    /// An invalid value.
     InvalidValue,
 }
 
 impl RefusalKind {
-    /// What the author can do about it, where that is the same for every object.
+    /// What the author can do about it, if that is the same for every object.
     pub fn help(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match self {
             Self::UnknownField { meant: Some(meant), .. } | Self::UnknownWord { meant: Some(meant) } => {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::{Manifest, PolicyKind, Refuser};
 
+use crate::acceptance::Refused;
 use crate::admission;
-use crate::judgement::Refused;
 use crate::model::{ModelOptions, PolicyModel};
 use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 
@@ -29,9 +29,9 @@ pub(crate) fn refused_objects(
     options: ModelOptions,
     model: &PolicyModel<'_>,
 ) -> Vec<RefusedObject> {
-    let judged = manifests.iter().zip(model.judgements()).enumerate();
+    let judged = manifests.iter().zip(model.acceptances()).enumerate();
     let refused =
-        judged.filter_map(|(object, (manifest, judgement))| Some((object, manifest, judgement.refused()?)));
+        judged.filter_map(|(object, (manifest, acceptance))| Some((object, manifest, acceptance.refused()?)));
     let reasons = |(object, manifest, refused)| {
         let reasons = reasons(manifest, options, model, refused);
         mistakes(object, manifest, refused, reasons)
@@ -39,7 +39,7 @@ pub(crate) fn refused_objects(
     refused.flat_map(reasons).collect()
 }
 
-/// Every reason to refuse an object; the agent gives one alone.
+/// Every reason to refuse an object; the agent gives only one.
 fn reasons(
     manifest: &Manifest,
     options: ModelOptions,
@@ -58,13 +58,13 @@ fn reasons(
             position: refused.position,
         }],
     };
-    // What several rules say of one field is one mistake.
+    // Several rules about one field are one mistake.
     let mut seen = BTreeSet::new();
     reasons.retain(|reason| seen.insert(reason.position));
     reasons
 }
 
-/// The mistakes that the reasons to refuse an object are.
+/// The reasons to refuse an object as mistakes.
 fn mistakes(
     object: usize,
     manifest: &Manifest,

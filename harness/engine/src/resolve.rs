@@ -1,4 +1,4 @@
-//! What policies refer to: services and CIDR groups.
+//! Resolves the services and CIDR groups that policies refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ use crate::selector::{Operator, Requirement, Selector};
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     topology: &'a Topology,
-    /// The service of the DNS server, where the topology does not speak of it.
+    /// The service of the DNS server, if the topology does not describe it.
     dns: Option<(NamespacedName, Service)>,
     groups: CidrGroups,
 }
@@ -59,8 +59,8 @@ impl CidrGroups {
         self.0.values().flat_map(|group| &group.prefixes).copied()
     }
 
-    /// The labels that an address carries: those of every group with a prefix that contains it. Where several give one
-    /// key a value, all count, or in older versions that of the narrowest prefix.
+    /// The labels of an address: those of every group with a prefix that contains it. If several give one key a
+    /// value, all count, or in older versions only that of the narrowest prefix.
     pub(crate) fn labels_of(&self, address: IpAddr, behaviour: &Behaviour) -> Vec<Label> {
         let mut values: BTreeMap<&str, (u8, BTreeSet<&str>)> = BTreeMap::new();
         for group in self.0.values() {
@@ -93,7 +93,7 @@ impl<'a> Surroundings<'a> {
         secrets.find(|secret| secret.namespace.as_str() == namespace && secret.name.as_str() == name).cloned()
     }
 
-    /// Whether secrets hold what the proxy needs, as far as it is known what they hold.
+    /// Whether secrets contain what the proxy needs, as far as their content is known.
     pub(crate) fn are_complete(&self, secrets: &TlsSecrets) -> bool {
         let held = |name: &NamespacedName| {
             self.topology.secrets.get(name).filter(|held| **held != TlsSecret::default())
@@ -118,8 +118,8 @@ impl<'a> Surroundings<'a> {
         self.groups.0.get(name).map_or_else(Vec::new, |group| group.prefixes.clone())
     }
 
-    /// What an element of `toServices` stands for: the pods a service selects (their ports do not matter), or
-    /// the addresses behind a service without a selector. `read` reads the selector of a service selector.
+    /// What an element of `toServices` means: the pods that a service selects (their ports do not matter), or the
+    /// addresses behind a service without a selector. `read` reads the selector of a service selector.
     /// <https://docs.cilium.io/en/stable/security/policy/language/#services-based>
     pub(crate) fn service_peers(
         &self,
@@ -132,7 +132,7 @@ impl<'a> Surroundings<'a> {
             let wanted = reference.get("serviceName").and_then(YamlNode::text).unwrap_or_default();
             let namespace = reference.get("namespace").and_then(YamlNode::text).unwrap_or_default();
             for (name, service) in self.services() {
-                // No namespace means the name in every namespace, not the policy's own.
+                // Without a namespace the name means the service in every namespace, not only the policy's own.
                 if name.name.as_str() == wanted
                     && (namespace.is_empty() || name.namespace.as_str() == namespace)
                 {
@@ -202,7 +202,7 @@ fn implicit_dns_service(topology: &Topology) -> Option<(NamespacedName, Service)
     Some((name, Service { labels, selects, ..Service::default() }))
 }
 
-/// Whether a selector matches labels whose source does not matter.
+/// Whether a selector matches labels of any source.
 fn selects(selector: &Selector, labels: &Labels) -> bool {
     let labels = labels.iter().map(|(key, value)| Label::kubernetes(key, value)).collect();
     let identity = Identity { labels, ..Identity::default() };

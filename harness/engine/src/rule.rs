@@ -1,4 +1,4 @@
-//! Rules as the engine evaluates them: what every kind of policy is translated into.
+//! Rules as the engine evaluates them: every kind of policy is translated to them.
 
 mod peer;
 mod text;
@@ -18,7 +18,7 @@ use crate::http::HttpRule;
 use crate::selector::Selector;
 pub use peer::{Entity, PeerField};
 
-/// The direction of traffic, seen from the endpoint a rule is for.
+/// The direction of traffic, seen from the subject of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     /// Towards the endpoint.
@@ -30,11 +30,11 @@ pub enum Direction {
 /// What a rule does with what it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Lets it pass.
+    /// Allows it.
     Allow,
-    /// Drops it, whatever allows it.
+    /// Denies it, whatever allows it.
     Deny,
-    /// Leaves it to the tiers after the rule's own.
+    /// Leaves it to later tiers.
     Pass,
 }
 
@@ -52,39 +52,39 @@ pub struct Rule {
 pub enum Subject {
     /// Pods, and Cilium's own endpoints.
     Endpoints(Selector),
-    /// Nodes; enforced by the host firewall alone, which is off.
+    /// Nodes; enforced only by the host firewall, if it is on.
     Nodes(Selector),
 }
 
 /// One item of one list of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleEntry {
-    /// The direction it is about.
+    /// Its direction.
     pub direction: Direction,
-    /// What it does.
+    /// Its effect.
     pub effect: Effect,
-    /// Where it stands in the order of all rules.
+    /// Its place in the order of all rules.
     pub precedence: Precedence,
     /// Whether its presence isolates the endpoint in its direction.
     pub isolates: bool,
-    /// The peers it is about.
+    /// Its peers.
     pub peers: Peers,
-    /// What peers chosen by their labels must fulfil as well, in every entry of this direction and effect that
-    /// selects the same endpoint (`fromRequires`, `toRequires`; gone since Cilium 1.19).
+    /// Requirements on peers that are selected by labels, in every entry of this direction and effect that selects
+    /// the same endpoint (`fromRequires`, `toRequires`; until Cilium 1.18).
     pub requires: Vec<Selector>,
-    /// Which traffic it is about.
+    /// Its traffic.
     pub ports: Ports,
-    /// What it says of mutual authentication.
+    /// Whether it requires mutual authentication.
     pub authentication: Option<Authentication>,
     /// What the engine does not model of it.
     pub gap: Option<Gap>,
-    /// Where it stands.
+    /// Its position.
     pub origin: EntryOrigin,
-    /// The same as reports name it.
+    /// Its position as reports show it.
     pub(crate) reference: RuleReference,
 }
 
-/// What an entry says of mutual authentication.
+/// The mutual authentication that an entry requires.
 /// <https://docs.cilium.io/en/stable/network/servicemesh/mutual-authentication/mutual-authentication/>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is spelled as in a policy")]
@@ -94,25 +94,25 @@ pub enum Authentication {
     TestAlwaysFail,
 }
 
-/// The other ends an entry is about.
+/// The peers of an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Peers {
-    /// Everyone.
+    /// Every peer.
     Any,
-    /// Whoever one of these matches; an empty list is nobody.
+    /// Any of these; an empty list matches no peer.
     OneOf(Vec<Peer>),
 }
 
 /// One peer of an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peer {
-    /// What matches.
+    /// What it matches.
     pub matcher: PeerMatcher,
     /// The field that names it.
     pub field: PeerField,
     /// The index in that field.
     pub index: usize,
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
 }
 
@@ -130,8 +130,8 @@ pub enum PeerMatcher {
         /// The prefixes taken out of them.
         except: Vec<IpNet>,
     },
-    /// Whatever carries such labels of CIDR groups, outside all of `except`. What belongs to no group carries none,
-    /// pods and nodes included.
+    /// Addresses with these labels of CIDR groups, outside all of `except`. Addresses that belong to no group have
+    /// none, and neither have pods and nodes.
     CidrGroups {
         /// What the labels must be.
         selector: Selector,
@@ -142,31 +142,31 @@ pub enum PeerMatcher {
     Name(NamePattern),
 }
 
-/// The traffic an entry is about.
+/// The traffic of an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ports {
     /// Every protocol and port.
     All,
-    /// Whatever one of these matches; an empty list is nothing.
+    /// Any of these; an empty list matches nothing.
     OneOf(Vec<PortRule>),
 }
 
 /// One port, range or ICMP type of an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PortRule {
-    /// What matches.
+    /// What it matches.
     pub matcher: PortMatcher,
-    /// What the traffic must fulfil beyond that, judged by a proxy.
+    /// What the traffic must fulfil at a proxy.
     pub proxy: Option<Arc<Proxy>>,
-    /// Where it stands in its entry.
+    /// Its index in its entry.
     pub path: PortPath,
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
-    /// The same as reports name it.
+    /// Its position as reports show it.
     pub(crate) reference: RuleReference,
 }
 
-/// Where a port rule stands in its entry, by the index of the list and the index in it.
+/// The position of a port rule in its entry: the index of the list and the index in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortPath {
     /// `toPorts[0].ports[1]`
@@ -196,25 +196,25 @@ impl fmt::Display for PortPath {
 /// What a port rule matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortMatcher {
-    /// Ports by number, both ends included; 0 to 65535 is every port.
+    /// Ports by number, both ends included; 0 to 65535 means every port.
     Range {
-        /// The protocol; none is TCP, UDP and SCTP.
+        /// The protocol; none means TCP, UDP and SCTP.
         protocol: Option<Protocol>,
         /// The first port.
         first: u16,
         /// The last port.
         last: u16,
     },
-    /// A port by the name the endpoint at the destination declares, to the end of a range if one is given.
+    /// A port by its name at the destination, to the end of a range if one is given.
     Name {
-        /// The protocol; none is TCP, UDP and SCTP.
+        /// The protocol; none means TCP, UDP and SCTP.
         protocol: Option<Protocol>,
         /// The name, lower-case.
         name: String,
-        /// The last port of a range that begins at the named one.
+        /// The last port of a range that starts at the named one.
         end_port: Option<u16>,
     },
-    /// An ICMP type; none is every type of the family.
+    /// An ICMP type; none means every type of the family.
     Icmp {
         /// Whether it is `ICMPv6`.
         v6: bool,
@@ -223,13 +223,13 @@ pub enum PortMatcher {
     },
 }
 
-/// The name of a rule for reports, made when it is needed first and shared from then on. It says nothing that the rule
-/// does not say, so that two are always equal.
+/// The name of a rule in reports, made on first use and then shared. It depends only on the rule, so two names of a
+/// rule are always equal.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RuleReference(OnceLock<Arc<RuleRef>>);
 
 impl RuleReference {
-    /// The name; `make` makes it.
+    /// Returns the name, which `make` makes on first use.
     pub(crate) fn get(&self, make: impl FnOnce() -> RuleRef) -> Arc<RuleRef> {
         Arc::clone(self.0.get_or_init(|| Arc::new(make())))
     }
@@ -241,54 +241,54 @@ impl PartialEq for RuleReference {
     }
 }
 
-/// With what a proxy ends the TLS of clients, and begins it again to servers.
+/// The secrets with which a proxy terminates the TLS of clients, and originates it to servers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsSecrets {
     /// The secret with the certificate that clients see.
     pub certificate: NamespacedName,
-    /// The secret with the authorities by which servers are judged; none where it goes on in plain.
+    /// The secret with the authorities by which servers are verified; none if the proxy forwards without TLS.
     pub authorities: Option<NamespacedName>,
 }
 
-/// What a proxy judges.
+/// The rules of a proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proxy {
     /// HTTP requests: one of the rules must match.
     Http(Vec<HttpRule>),
-    /// HTTP requests inside TLS, which the proxy ends: one of the rules must match.
+    /// HTTP requests inside TLS that the proxy terminates: one of the rules must match.
     HttpInTls {
         /// The rules.
         rules: Vec<HttpRule>,
-        /// With what the proxy ends TLS, and begins it again.
+        /// The secrets with which the proxy terminates TLS, and originates it.
         secrets: TlsSecrets,
     },
     /// DNS queries: one of the patterns must match.
     Dns(Vec<NamePattern>),
-    /// Connections of TLS: one of the patterns must match the server name that the client tells.
+    /// TLS connections: one of the patterns must match the server name of the handshake.
     ServerNames(Vec<NamePattern>),
     /// Something the engine does not model.
     Unmodelled(Unmodelled),
 }
 
-/// What a proxy may judge and the engine does not model.
+/// Rules of a proxy that the engine does not model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unmodelled {
-    /// Requests inside TLS that the proxy ends or starts.
+    /// Requests inside TLS that the proxy terminates or originates.
     InsideTls,
-    /// TLS that the proxy ends with a secret of which nothing is known.
+    /// TLS that the proxy terminates with a secret of unknown content.
     UnknownSecret,
-    /// TLS that the proxy ends, or begins again, with a secret that lacks what it needs for that.
+    /// TLS that the proxy terminates or originates with a secret that lacks what it needs.
     IncompleteSecret,
     /// Kafka rules.
     Kafka,
     /// Generic L7 rules.
     GenericL7,
-    /// A listener of one's own.
+    /// A custom listener.
     Listener,
 }
 
 impl Unmodelled {
-    /// What the engine does not know: completes "does not know …".
+    /// The gap: completes "does not know …".
     pub fn gap(self) -> &'static str {
         match self {
             Self::InsideTls => "what a proxy sees inside TLS",
@@ -306,7 +306,7 @@ impl Unmodelled {
 }
 
 impl Proxy {
-    /// What it lets pass, a line for each rule.
+    /// What it allows, a line for each rule.
     pub fn lines(&self) -> Vec<String> {
         match self {
             Self::Http(rules) => rules.iter().map(|rule| format!("http {rule}")).collect(),
@@ -317,7 +317,7 @@ impl Proxy {
         }
     }
 
-    /// Whether the agent surely merges what two rules ask at one port for one peer.
+    /// Whether the agent surely merges the rules of two entries at one port for one peer.
     pub(crate) fn merges_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Http(_), Self::Http(_))
@@ -328,8 +328,8 @@ impl Proxy {
         }
     }
 
-    /// Whether the agent merges what a later entry of the same rule asks into this: HTTP rules into server names, but
-    /// not the other way round.
+    /// Whether the agent merges the rules of a later entry of the same rule into these: HTTP rules into server names,
+    /// but not the other way round.
     pub(crate) fn takes_in(&self, later: &Self) -> bool {
         matches!((self, later), (Self::ServerNames(_), Self::Http(_)))
     }
@@ -338,13 +338,13 @@ impl Proxy {
 /// What the engine does not model of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// It matters for traffic the entry matches.
+    /// It matters for traffic that the entry matches.
     WhenMatched(&'static str),
-    /// The entry's peers are not known.
+    /// The peers of the entry are unknown.
     Peers(&'static str),
 }
 
-/// Where an entry stands in its object.
+/// The position of an entry in its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryOrigin {
     /// The index of the object among the manifests.
@@ -355,7 +355,7 @@ pub struct EntryOrigin {
     pub section: Section,
     /// The index in the list.
     pub index: usize,
-    /// Where it stands in the file.
+    /// The position in the file.
     pub position: Position,
 }
 
@@ -367,12 +367,12 @@ pub enum Section {
     IngressDeny,
     Egress,
     EgressDeny,
-    /// The isolation a `NetworkPolicy` asks for by its `policyTypes`.
+    /// The isolation that a `NetworkPolicy` requests by its `policyTypes`.
     PolicyTypes,
 }
 
 impl Section {
-    /// The word a policy has for it.
+    /// The key in a policy.
     pub fn word(self) -> &'static str {
         match self {
             Self::Ingress => "ingress",

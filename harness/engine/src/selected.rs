@@ -1,4 +1,4 @@
-//! What policies select: whom they concern at all, whatever they allow.
+//! The endpoints that policies select, whatever they allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::{ObjectRef, PolicyKind};
 use verdikt_scenario::topology::{Endpoint, Labels};
 
+use crate::acceptance::Acceptance;
 use crate::identity::Identity;
-use crate::judgement::ObjectVerdict;
 use crate::label::Label;
 use crate::model::PolicyModel;
 use crate::rule::Subject;
@@ -22,22 +22,23 @@ pub struct Selected {
     pub nodes: BTreeSet<String>,
 }
 
-/// Whom policies without a namespace select, in whichever topology.
+/// The endpoints that policies without a namespace select, in any topology.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterwideSubjects {
     selectors: BTreeSet<Selector>,
-    /// Whether it may be anybody: of a policy that is refused it is not known, and a node is in everybody's way.
+    /// Whether they may be any endpoint: the subject of a refused policy is unknown, and selecting a node affects
+    /// every endpoint.
     everybody: bool,
 }
 
 impl ClusterwideSubjects {
-    /// Adds whom other policies select.
+    /// Adds the endpoints that other policies select.
     pub fn extend(&mut self, other: Self) {
         self.selectors.extend(other.selectors);
         self.everybody |= other.everybody;
     }
 
-    /// Whether any of these identities is selected, or may be although nobody knows; never where there is no policy.
+    /// Whether any of these identities is selected, or may be; never if there is no policy.
     pub fn select_any<'a>(&self, identities: impl IntoIterator<Item = &'a Identity>) -> bool {
         let selects = |identity| self.selectors.iter().any(|selector| selector.selects(identity));
         self.everybody || identities.into_iter().any(selects)
@@ -45,7 +46,7 @@ impl ClusterwideSubjects {
 }
 
 impl PolicyModel<'_> {
-    /// Finds whom the policies without a namespace select.
+    /// Finds the endpoints that the policies without a namespace select.
     pub fn clusterwide_subjects(&self) -> ClusterwideSubjects {
         let is_clusterwide = |object: &ObjectRef| match object.policy_kind() {
             Some(PolicyKind::CiliumCidrGroup) => false,
@@ -53,8 +54,8 @@ impl PolicyModel<'_> {
             None => true,
         };
         let mut subjects = ClusterwideSubjects::default();
-        for (object, judgement) in self.objects.iter().zip(self.judgements()) {
-            subjects.everybody |= is_clusterwide(&object.reference) && *judgement != ObjectVerdict::Accepted;
+        for (object, acceptance) in self.objects.iter().zip(self.acceptances()) {
+            subjects.everybody |= is_clusterwide(&object.reference) && *acceptance != Acceptance::Accepted;
         }
         for rule in &*self.rules {
             let object = rule.entries.first().map(|entry| &self.objects[entry.origin.object].reference);
@@ -77,8 +78,8 @@ impl PolicyModel<'_> {
         })
     }
 
-    /// Finds the pods of the topology and, of nodes with these labels, those that each policy selects which is not
-    /// refused.
+    /// Finds the endpoints that each accepted policy selects: pods of the topology, and nodes among those with these
+    /// labels.
     pub fn selected(&self, nodes: &BTreeMap<String, Labels>) -> BTreeMap<ObjectRef, Selected> {
         let mut found: BTreeMap<ObjectRef, Selected> = BTreeMap::new();
         for rule in &*self.rules {

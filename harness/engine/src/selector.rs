@@ -17,17 +17,17 @@ pub struct Selector {
 /// One requirement on one key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
-    /// The source of the key; none is any source.
+    /// The source of the key; none means any source.
     pub source: Option<LabelSource>,
     /// The key without its source.
     pub key: CompactString,
-    /// What must hold.
+    /// The condition on its value.
     pub operator: Operator,
-    /// Whether verdikt's reading of the policy added it: the namespace or cluster an author did not write.
+    /// Whether the engine added it: the namespace or cluster that the policy implies.
     pub implied: bool,
 }
 
-/// What a requirement asks of the value of its key.
+/// The condition on the value of a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {
     /// The key is present with one of these values.
@@ -53,19 +53,19 @@ impl Selector {
         self.requirements.iter().all(|requirement| requirement.holds(identity))
     }
 
-    /// Whether any requirement speaks of a key that the test accepts.
+    /// Whether any requirement is about a key that the test accepts.
     pub fn has_key(&self, mut test: impl FnMut(&Requirement) -> bool) -> bool {
         self.requirements.iter().any(&mut test)
     }
 }
 
 impl Requirement {
-    /// A requirement an author did not write.
+    /// An implied requirement.
     pub fn implied(key: &str, operator: Operator) -> Self {
         Self { source: Some(LabelSource::Kubernetes), key: key.into(), operator, implied: true }
     }
 
-    /// Splits a key at its first colon into source and key; without a colon, any source does.
+    /// Splits a key at its first colon into source and key; without a colon, any source matches.
     pub fn split_key(text: &str) -> (Option<LabelSource>, &str) {
         match text.split_once(':') {
             None => (None, text),
@@ -107,7 +107,7 @@ impl Requirement {
         }
     }
 
-    /// Whether it holds of the labels of CIDR groups, of which several may have the same key.
+    /// Whether it holds for the labels of CIDR groups, of which several may have the same key.
     fn holds_of_groups(&self, identity: &Identity) -> bool {
         let mut values = identity
             .labels
@@ -122,7 +122,7 @@ impl Requirement {
         }
     }
 
-    /// What the identity has instead, where the requirement does not hold: `app is frontend`.
+    /// What the identity has instead, if the requirement does not hold: `app is frontend`.
     pub fn instead(&self, identity: &Identity) -> String {
         match self.label(identity) {
             Some(label) if label.value.is_empty() => format!("it has {}", self.key),

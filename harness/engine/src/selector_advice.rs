@@ -7,8 +7,8 @@ use crate::label::{LabelSource, NAMESPACE};
 use crate::model::PolicyModel;
 use crate::selector::{Operator, Requirement, Selector};
 
-/// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
-/// fails on least and on what. `peer` is the field of a peer, and none for a subject.
+/// What to do about a selector without endpoints: a reason that is independent of the pods, or the pod that comes
+/// nearest with what it lacks. `peer` is the field of a peer, and none for a subject.
 pub(crate) fn advice(model: &PolicyModel<'_>, selector: &Selector, peer: Option<&str>) -> String {
     if let Some(reason) = selector.requirements.iter().find_map(never_held) {
         return reason;
@@ -46,7 +46,7 @@ pub(crate) fn advice(model: &PolicyModel<'_>, selector: &Selector, peer: Option<
     }
 }
 
-/// Why no pod fulfils a requirement, whatever its labels.
+/// Why no pod can fulfil a requirement.
 fn never_held(requirement: &Requirement) -> Option<String> {
     let Requirement { source, key, operator, implied } = requirement;
     if *implied || !matches!(operator, Operator::In(_) | Operator::Exists) {
@@ -60,8 +60,8 @@ fn never_held(requirement: &Requirement) -> Option<String> {
     None
 }
 
-/// How far a value is from the one wanted: where only the namespace is another, everything written holds; then slips
-/// of the fingers, other values, and no label at all.
+/// How far a value is from the required one: first another namespace alone, then typing mistakes, other values, and a
+/// missing label.
 fn far_off(failed: Option<&&Requirement>, identity: &Identity) -> usize {
     let Some(requirement) = failed.filter(|requirement| !requirement.implied) else { return 0 };
     match (&requirement.operator, identity.value(&requirement.key)) {

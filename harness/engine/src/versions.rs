@@ -1,9 +1,8 @@
-//! Spans of Cilium versions, as the tables of differences write them.
+//! Spans of Cilium versions, as the tables of differences use them.
 
 use verdikt_scenario::version::CiliumVersion;
 
-/// A span of versions. Only [`before`] and [`only`] give it an end: what a table does not end holds for every minor to
-/// come.
+/// A span of versions. Only [`before`] and [`only`] give it an end; otherwise it holds for every future minor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct VersionSpan {
     first: Option<CiliumVersion>,
@@ -17,7 +16,7 @@ pub(crate) const ALWAYS: VersionSpan = VersionSpan { first: None, end: None };
 /// No version.
 pub(crate) const NEVER: VersionSpan = before(CiliumVersion::RANGE[0]);
 
-/// A version and all that follow it.
+/// A version and all later ones.
 pub(crate) const fn since(first: CiliumVersion) -> VersionSpan {
     VersionSpan { first: Some(first), end: None }
 }

@@ -63,9 +63,9 @@ const OURS: [&str; 6] = [
 fn codes(manifests: &[Manifest]) -> [Vec<String>; 2] {
     let topology = topology();
     [Some(&topology), None].map(|topology| {
-        let findings = lint(topology, manifests, &ModelOptions::default());
-        assert_eq!(findings.refusals, []);
-        let codes = findings.warnings.into_iter().filter_map(|warning| warning.code);
+        let decisions = lint(topology, manifests, &ModelOptions::default());
+        assert_eq!(decisions.refusals, []);
+        let codes = decisions.warnings.into_iter().filter_map(|warning| warning.code);
         codes.filter(|code| OURS.contains(&code.as_str())).collect()
     })
 }
@@ -105,9 +105,9 @@ fn sound_values_cause_no_warning() {
 #[test]
 fn a_peer_that_is_not_known_is_refused_and_explained() {
     let policies = [policy("p", "Admin", 5, "ingress: [{action: Pass, from: [{}]}]")];
-    let findings = lint(Some(&topology()), &policies, &ModelOptions::default());
-    assert_eq!(findings.refusals.len(), 1);
-    let mut warnings = findings.warnings.iter();
+    let decisions = lint(Some(&topology()), &policies, &ModelOptions::default());
+    assert_eq!(decisions.refusals.len(), 1);
+    let mut warnings = decisions.warnings.iter();
     let warning = warnings.find(|warning| warning.code.as_deref() == Some("misread-value")).unwrap();
     assert!(warning.message.contains("the Pass denies everyone"), "{warning:?}");
 }
@@ -152,7 +152,7 @@ fn who_refuses_what() {
         let manifests = std::slice::from_ref(manifest);
         let options = ModelOptions { version, ..ModelOptions::default() };
         let model = PolicyModel::new(&topology, manifests, &options, &Learned::default());
-        let refused = model.judgements()[0].refused().unwrap();
+        let refused = model.acceptances()[0].refused().unwrap();
         assert_eq!((refused.by, refused.kind.clone()), expected, "{}", refused.message);
         assert_eq!(refused.hidden, refused.by == Refuser::Agent);
     };
@@ -184,10 +184,10 @@ fn explained(policies: &[Manifest]) -> String {
     let checks: Vec<String> = prediction
         .checks
         .iter()
-        .map(|check| match &check.finding {
-            verdikt_scenario::prediction::Finding::PassedOn { by } => format!("passed on by {}", by[0]),
-            verdikt_scenario::prediction::Finding::Allowed { by } => format!("allowed by {}", by[0]),
-            verdikt_scenario::prediction::Finding::Denied { by } => format!("denied by {}", by[0]),
+        .map(|check| match &check.decision {
+            verdikt_scenario::prediction::Decision::PassedOn { by } => format!("passed on by {}", by[0]),
+            verdikt_scenario::prediction::Decision::Allowed { by } => format!("allowed by {}", by[0]),
+            verdikt_scenario::prediction::Decision::Denied { by } => format!("denied by {}", by[0]),
             other => format!("{other:?}"),
         })
         .collect();

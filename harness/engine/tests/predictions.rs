@@ -11,7 +11,7 @@ use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::prediction::{Finding, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Decision, Prediction, RuleRef};
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
     CiliumEndpoint, Endpoint, Node, Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology,
@@ -102,24 +102,24 @@ fn shown(prediction: &Prediction) -> String {
     };
     let mut text = format!("{}\n", prediction.answer);
     for check in &prediction.checks {
-        let finding = match &check.finding {
-            Finding::NotIsolated => "not isolated".to_owned(),
-            Finding::LocalHost => "the node's own".to_owned(),
-            Finding::Itself { .. } => "itself".to_owned(),
-            Finding::OutsideCluster => "outside the cluster".to_owned(),
-            Finding::PassedOn { by } => format!("passed on by {}", rules(by)),
-            Finding::Allowed { by } => format!("allowed by {}", rules(by)),
-            Finding::Denied { by } => format!("denied by {}", rules(by)),
-            Finding::NoRuleAllows { isolated_by, nearest } => {
+        let decision = match &check.decision {
+            Decision::NotIsolated => "not isolated".to_owned(),
+            Decision::LocalHost => "the node's own".to_owned(),
+            Decision::Itself { .. } => "itself".to_owned(),
+            Decision::OutsideCluster => "outside the cluster".to_owned(),
+            Decision::PassedOn { by } => format!("passed on by {}", rules(by)),
+            Decision::Allowed { by } => format!("allowed by {}", rules(by)),
+            Decision::Denied { by } => format!("denied by {}", rules(by)),
+            Decision::NoRuleAllows { isolated_by, nearest } => {
                 let nearest =
                     nearest.as_ref().map(|miss| format!("; nearest {}: {}", miss.rule.path, miss.on));
                 format!("isolated by {}{}", rules(isolated_by), nearest.unwrap_or_default())
             }
-            Finding::NotTrusted { reason, by } => format!("{reason}, by {}", rules(by)),
-            Finding::Redirected { to, by } => format!("redirected to {to} by {}", rules(by)),
-            Finding::Unknown { gap, .. } | Finding::Chance { gap } => format!("does not know {gap}"),
+            Decision::NotTrusted { reason, by } => format!("{reason}, by {}", rules(by)),
+            Decision::Redirected { to, by } => format!("redirected to {to} by {}", rules(by)),
+            Decision::Unknown { gap, .. } | Decision::Chance { gap } => format!("does not know {gap}"),
         };
-        writeln!(text, "{} of {}, {}: {finding}", check.point, check.endpoint, check.question).unwrap();
+        writeln!(text, "{} of {}, {}: {decision}", check.point, check.endpoint, check.question).unwrap();
     }
     text
 }
@@ -136,10 +136,10 @@ fn learned_api() -> Learned {
 fn check_with(policies: &str, options: ModelOptions, learned: &Learned, source: &str, text: &str) -> String {
     let topology = topology();
     let manifests = manifests(policies);
-    let cluster = PolicyModel::new(&topology, &manifests, &options, learned);
-    let refused: Vec<_> = cluster.judgements().iter().filter_map(|judgement| judgement.refused()).collect();
+    let model = PolicyModel::new(&topology, &manifests, &options, learned);
+    let refused: Vec<_> = model.acceptances().iter().filter_map(|acceptance| acceptance.refused()).collect();
     assert!(refused.is_empty(), "{refused:?}");
-    shown(&cluster.predict(&endpoint(source), &attempt(text)))
+    shown(&model.predict(&endpoint(source), &attempt(text)))
 }
 
 const LEDGER: &str = "
@@ -254,7 +254,7 @@ fn an_address_is_open_once_its_name_was_looked_up() {
 fn a_cluster_that_forgets_its_names_is_as_one_that_never_knew_any() {
     let (topology, manifests) = (topology(), manifests(BY_NAME));
     let with = |learned: &Learned| PolicyModel::new(&topology, &manifests, &ModelOptions::default(), learned);
-    let shown = |cluster: &PolicyModel<'_>| format!("{cluster:?}");
+    let shown = |model: &PolicyModel<'_>| format!("{model:?}");
     let (none, one) = (Learned::default(), learned_api());
     assert_ne!(shown(&with(&one)), shown(&with(&none)));
     assert_eq!(shown(&with(&one).knowing(&none)), shown(&with(&none)));
@@ -287,16 +287,16 @@ spec:
     );
     let topology = topology();
     let manifests = manifests(&policies);
-    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
     let cells =
         ["shop/web", "shop/canary"].map(|source| (endpoint(source), attempt("tcp api.example.test:80")));
-    let step = cluster.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
+    let step = model.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
     let answers = cells.each_ref().map(|(source, attempt)| step.predict(source, attempt).answer.to_string());
     assert_eq!(answers, ["allow", "abstains"]);
     // In a step of its own, later, the name is known.
-    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), step.learned());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), step.learned());
     let (source, attempt) = &cells[1];
-    let step = cluster.in_step([(source, attempt)]);
+    let step = model.in_step([(source, attempt)]);
     assert_eq!(step.predict(source, attempt).answer.to_string(), "allow");
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::decide::{DecisionKind, Traffic};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -147,12 +147,12 @@ fn any_policy() -> impl Strategy<Value = String> {
     ]
 }
 
-type Sides = (Option<SideVerdict>, Option<SideVerdict>);
+type Sides = (Option<DecisionKind>, Option<DecisionKind>);
 
 fn verdicts(policies: &[String]) -> Vec<(Endpoint, Endpoint, Sides)> {
     let topology = topology();
     let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
     let endpoints = topology.sources();
     let mut verdicts = Vec::new();
     for source in &endpoints {
@@ -162,7 +162,7 @@ fn verdicts(policies: &[String]) -> Vec<(Endpoint, Endpoint, Sides)> {
                 Traffic::Port(Protocol::Udp, 443),
                 Traffic::Icmp { v6: false, kind: 8 },
             ] {
-                let sides = cluster.sides(source, destination, traffic);
+                let sides = model.sides(source, destination, traffic);
                 verdicts.push((source.clone(), destination.clone(), sides));
             }
         }
@@ -170,8 +170,8 @@ fn verdicts(policies: &[String]) -> Vec<(Endpoint, Endpoint, Sides)> {
     verdicts
 }
 
-fn denied(side: Option<SideVerdict>) -> bool {
-    side.is_some_and(SideVerdict::denies)
+fn denied(side: Option<DecisionKind>) -> bool {
+    side.is_some_and(DecisionKind::denies)
 }
 
 /// A policy that isolates every pod in both directions and allows nothing.

@@ -162,17 +162,17 @@ fn every_recorded_verdict_is_predicted() {
         let manifests = manifests(&case["policies"]);
         let mut learned = Learned::default();
         for probe in case["probes"].as_array().unwrap() {
-            let cluster = PolicyModel::new(&topology, &manifests, &options, &learned);
-            for (policy, judgement) in case["policies"].as_array().unwrap().iter().zip(cluster.judgements()) {
+            let model = PolicyModel::new(&topology, &manifests, &options, &learned);
+            for (policy, acceptance) in case["policies"].as_array().unwrap().iter().zip(model.acceptances()) {
                 let condition = &policy["conditions"][0]["status"];
-                if condition.is_string() && (condition == "True") != judgement.refused().is_none() {
-                    wrong.push(format!("{name}: {judgement:?}"));
+                if condition.is_string() && (condition == "True") != acceptance.refused().is_none() {
+                    wrong.push(format!("{name}: {acceptance:?}"));
                 }
             }
             let command: Vec<String> = serde_json::from_value(probe["command"].clone()).unwrap();
             let cell = (source(probe["from"].as_str().unwrap()), attempt(&command));
             // One probe after the other was made, each knowing what those before had taught.
-            let step = cluster.in_step([(&cell.0, &cell.1)]);
+            let step = model.in_step([(&cell.0, &cell.1)]);
             learned = step.learned().clone();
             probes += 1;
             let expected = recorded(probe);
@@ -200,8 +200,8 @@ fn every_doubtful_object_is_judged_as_recorded() {
             (FieldValidation::Ignore, case["server"]["accepted"] == true),
         ] {
             let options = ModelOptions { field_validation, ..ModelOptions::default() };
-            let cluster = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
-            let refused = cluster.judgements()[0].refused();
+            let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+            let refused = model.acceptances()[0].refused();
             let by_api_server = refused.is_some_and(|refused| refused.by == Refuser::ApiServer);
             if by_api_server == accepted {
                 wrong.push(format!("{name} {field_validation:?}: API server: {refused:?}"));

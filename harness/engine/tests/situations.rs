@@ -160,7 +160,7 @@ fn nodes_by_their_labels_need_the_setting(#[case] list: &str) {
         let options = ModelOptions::default();
         let manifests = [manifest(list)];
         let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
-        let refused = model.judgements().first().and_then(|judgement| judgement.refused());
+        let refused = model.acceptances().first().and_then(|acceptance| acceptance.refused());
         refused.map(|refused| refused.kind.clone())
     };
     assert_eq!(refused(false), Some(RefusalKind::NodeLabelsOff));

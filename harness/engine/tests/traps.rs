@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::decide::{DecisionKind, Traffic};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -119,23 +119,23 @@ fn manifest(policy: &TrapPolicy, index: usize) -> Manifest {
     Manifest { file: Arc::from("trap.yaml"), root }
 }
 
-fn word(cluster: &PolicyModel<'_>, flow: &TrapFlow) -> &'static str {
+fn word(model: &PolicyModel<'_>, flow: &TrapFlow) -> &'static str {
     let traffic = match flow.proto.as_str() {
         "TCP" => Traffic::Port(Protocol::Tcp, flow.port),
         "UDP" => Traffic::Port(Protocol::Udp, flow.port),
         "SCTP" => Traffic::Port(Protocol::Sctp, flow.port),
         protocol => Traffic::Icmp { v6: protocol == "ICMPv6", kind: u8::try_from(flow.port).unwrap() },
     };
-    let (egress, ingress) = cluster.sides(&endpoint(&flow.src), &endpoint(&flow.dst), traffic);
+    let (egress, ingress) = model.sides(&endpoint(&flow.src), &endpoint(&flow.dst), traffic);
     let sides = [egress, ingress];
-    let any = |test: fn(SideVerdict) -> bool| sides.iter().flatten().any(|side| test(*side));
-    if any(|side| side == SideVerdict::Conflict) {
+    let any = |test: fn(DecisionKind) -> bool| sides.iter().flatten().any(|side| test(*side));
+    if any(|side| side == DecisionKind::Conflict) {
         "ERR"
-    } else if any(|side| side == SideVerdict::Unknown) {
+    } else if any(|side| side == DecisionKind::Unknown) {
         "ABSTAINS"
-    } else if any(SideVerdict::denies) {
+    } else if any(DecisionKind::denies) {
         "DENY"
-    } else if any(|side| side == SideVerdict::Allow { redirected: true }) {
+    } else if any(|side| side == DecisionKind::Allow { redirected: true }) {
         "L7"
     } else {
         "ALLOW"
@@ -152,14 +152,14 @@ fn every_trap_is_answered_as_recorded() {
     for trap in &traps {
         let manifests: Vec<Manifest> =
             trap.policies.iter().enumerate().map(|(index, policy)| manifest(policy, index)).collect();
-        let cluster =
+        let model =
             PolicyModel::without_api_server(&topology, &manifests, &ModelOptions::default(), &learned);
-        let refused = cluster.judgements().iter().any(|judgement| judgement.refused().is_some());
+        let refused = model.acceptances().iter().any(|acceptance| acceptance.refused().is_some());
         if refused == trap.accepted {
-            wrong.push(format!("{} {}: {:?}", trap.id, trap.title, cluster.judgements()));
+            wrong.push(format!("{} {}: {:?}", trap.id, trap.title, model.acceptances()));
         }
         for flow in &trap.flows {
-            let answer = word(&cluster, flow);
+            let answer = word(&model, flow);
             if answer != flow.expect_1_20 {
                 wrong.push(format!(
                     "{} {}: {} to {} {} {}: expected {}, got {answer}",

@@ -1,22 +1,22 @@
-//! Which address every endpoint and service of a topology has.
+//! The address of every endpoint and service of a topology.
 //!
 //! | who | IPv4 | IPv6, where the topology has a host with an IPv6 address |
 //! |---|---|---|
 //! | pods, and Cilium's own endpoints | 10.244.0.0/16 | `fd00:10:244::/64` |
 //! | services | 245.96.0.0/16; cluster DNS is 245.96.0.10 | `fd76:6572:6469:96::/64` |
-//! | one backend of a service, where there are several | 245.97.0.0/16 | `fd76:6572:6469:97::/64` |
-//! | a service over a node that hides its clients | 245.98.0.0/16 | `fd76:6572:6469:98::/64` |
+//! | one backend of a service, if there are several | 245.97.0.0/16 | `fd76:6572:6469:97::/64` |
+//! | a service through a node that hides its clients | 245.98.0.0/16 | `fd76:6572:6469:98::/64` |
 //! | nodes | as the scenario says, else of 245.172.30.0/24 | `fd76:6572:6469:172::/64` |
 //! | world hosts | as the scenario says, else of 198.51.100.0/24 | as the scenario says, else of `fd00:198:51::/64` |
 //!
-//! Where Cilium replaces kube-proxy it rewrites the addresses of its services, and the ports of its nodes, in the
-//! sockets of every process of the machine, whatever network namespace they are in. So services and nodes have
-//! addresses that no cluster has: in IPv4 of the block that is reserved for future use, which Linux routes like any
-//! other ([RFC 1112, section 4](https://www.rfc-editor.org/rfc/rfc1112#section-4)), away from 240.0.0.0/8, which clouds
-//! and meshes use inside; in IPv6 of a [unique local prefix](https://www.rfc-editor.org/rfc/rfc4193). Policies never see
-//! either: a service's address is translated before policies judge, and nodes are known by their identity. Pods keep
-//! the range that most clusters have, for readers and for rules that name it; no socket's address is rewritten for
-//! being a pod's.
+//! If Cilium replaces kube-proxy, it rewrites the addresses of its services, and the ports of its nodes, in the
+//! sockets of every process of the machine, in any network namespace. So the lab's services and nodes have addresses
+//! that no cluster has: in IPv4 from the block that is reserved for future use, which Linux routes like any other
+//! ([RFC 1112, section 4](https://www.rfc-editor.org/rfc/rfc1112#section-4)), outside 240.0.0.0/8, which clouds and
+//! meshes use; in IPv6 from a [unique local prefix](https://www.rfc-editor.org/rfc/rfc4193). Policies never see
+//! these: a service's address is translated before policies apply, and nodes are known by their identity. Pods keep
+//! the range that most clusters use, for readers and for rules that name it; sockets to addresses of pods are not
+//! rewritten.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -28,7 +28,7 @@ use verdikt_scenario::topology::{DNS_POD, Endpoint, LOCAL_NODE, Topology};
 const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(245, 96, 0, 10);
 const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd76, 0x6572, 0x6469, 0x96, 0, 0, 0, 10);
 
-/// The addresses of a topology that follows the one that `before` is of. What keeps its name keeps its addresses.
+/// The addresses of a topology that follows the one of `before`. What keeps its name keeps its addresses.
 pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     let dual_stack = topology.is_dual_stack();
     let of_nodes = topology.nodes.values().filter_map(|node| node.address);
@@ -67,7 +67,7 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     next
 }
 
-/// The addresses that nothing has.
+/// The free addresses.
 struct FreeAddresses {
     /// Whether everything has one of each family.
     dual_stack: bool,
@@ -75,7 +75,7 @@ struct FreeAddresses {
 }
 
 impl FreeAddresses {
-    /// What something had before, or addresses that are free, of each family that the topology has.
+    /// The addresses that something had before, or free ones, of each family that the topology has.
     fn pick(&mut self, pool: Pool, before: Option<&Vec<IpAddr>>) -> Vec<IpAddr> {
         let mut addresses = before.cloned().unwrap_or_default();
         if addresses.is_empty() {
@@ -118,7 +118,7 @@ fn of_endpoint(
     }
 }
 
-/// What an endpoint had keeps its place only if the scenario gives it no other address.
+/// An endpoint keeps its address unless the scenario gives it another one.
 fn kept_or_given(before: &Addresses, endpoint: &Endpoint, given: Option<IpAddr>) -> Option<Vec<IpAddr>> {
     let before = before.endpoints.get(endpoint);
     match given {
@@ -129,7 +129,7 @@ fn kept_or_given(before: &Addresses, endpoint: &Endpoint, given: Option<IpAddr>)
     }
 }
 
-/// Every way from outside to a service over a node that hides its clients.
+/// Every way from outside to a service through a node that hides its clients.
 fn relays(topology: &Topology) -> Vec<NodeRelay> {
     let mut relays = Vec::new();
     for (service, _) in topology.services.iter().filter(|(_, service)| service.hides_clients()) {
@@ -150,7 +150,8 @@ fn relays(topology: &Topology) -> Vec<NodeRelay> {
     relays
 }
 
-/// Every endpoint the lab runs: those of the topology, the nodes that are there anyway, and the cluster's DNS server.
+/// Every endpoint that the lab runs: those of the topology, the nodes that always exist, and the cluster's DNS
+/// server.
 pub fn all_endpoints(topology: &Topology) -> BTreeSet<Endpoint> {
     let mut endpoints: BTreeSet<Endpoint> = topology.sources().into_iter().collect();
     endpoints.extend(DNS_POD.parse().map(Endpoint::Pod));
@@ -171,7 +172,7 @@ enum Pool {
 impl Pool {
     fn first_free(self, family: IpFamily, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
         let numbers = match self {
-            // The first addresses are the node's, the first services the cluster's own.
+            // The first addresses are the node's, and those of the first services are the cluster's own.
             Self::Pods => 10..=u16::MAX - 1,
             Self::Services | Self::Backends | Self::Relays => 256..=u16::MAX - 1,
             Self::Nodes | Self::World => 2..=254,

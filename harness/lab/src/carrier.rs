@@ -1,4 +1,4 @@
-//! The thread that carries packets: reads every TUN device, asks the datapath, writes what it says.
+//! The thread that carries packets: it reads every TUN device, asks the datapath, and writes the resulting packets.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,13 +17,13 @@ use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, Relays, ServiceTable
 use crate::losses::{LossCause, Losses};
 use crate::redirect::Redirects;
 
-/// The longest packet a device gives.
+/// The longest packet of a device.
 const MTU: usize = 1500;
-/// After so many packets of one device the others have their turn.
+/// The number of packets of one device after which other devices have their turn.
 const BATCH: usize = 32;
 /// The most packets of one device that [`Carrier::catch_up`] waits for: more than its queue holds.
 const MOST_WAITING: usize = 4096;
-/// How often idle connections are looked for.
+/// How often idle connections are removed.
 const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A running datapath. Its thread ends when this is dropped.
@@ -63,14 +63,14 @@ impl Carrier {
     ) -> io::Result<Self> {
         let (commands, received) = mpsc::unbounded_channel();
         let (tells, started) = oneshot::channel();
-        // The thread makes its runtime itself: one that is dropped where another one runs would panic.
+        // The thread creates its runtime itself: dropping one inside another runtime would panic.
         std::thread::Builder::new().name("datapath".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
             let (runtime, made) = match runtime {
                 Ok(runtime) => (Some(runtime), Ok(())),
                 Err(error) => (None, Err(error)),
             };
-            // Nobody waits for it any more only while the lab ends.
+            // The receiver is gone only while the lab ends.
             let _ = tells.send(made);
             let Some(runtime) = runtime else { return };
             let current = policy.get();
@@ -85,17 +85,17 @@ impl Carrier {
         Ok(Self { commands })
     }
 
-    /// Begins to carry the packets of a device.
+    /// Attaches a device and carries its packets.
     pub(crate) async fn attach(&self, link: LinkId, owner: LinkOwner, device: SyncDevice) -> io::Result<()> {
         self.ask(|answer| CarrierCommand::Attach(link, owner, device, answer)).await?
     }
 
-    /// Ends to carry the packets of a device, and forgets its connections.
+    /// Detaches a device and drops its connection state.
     pub(crate) async fn detach(&self, link: LinkId) -> io::Result<()> {
         self.ask(|answer| CarrierCommand::Detach(link, answer)).await
     }
 
-    /// Tells the identity of the endpoint behind a device from now on.
+    /// Sets the identity of the endpoint behind a device.
     pub(crate) async fn identify(&self, link: LinkId, identity: u32) -> io::Result<()> {
         self.ask(|answer| CarrierCommand::Identify(link, identity, answer)).await
     }
@@ -105,7 +105,7 @@ impl Carrier {
         self.ask(|answer| CarrierCommand::Services(services, relays, answer)).await
     }
 
-    /// Returns when every packet that was sent before is judged, and its flows are told.
+    /// Returns when every packet that was sent before has been handled and its flows have been reported.
     pub(crate) async fn catch_up(&self) -> io::Result<()> {
         self.ask(CarrierCommand::CatchUp).await
     }
@@ -139,7 +139,7 @@ async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiv
 }
 
 fn reply<T>(answer: oneshot::Sender<T>, with: T) {
-    // What nobody waits for any more is lost to nobody.
+    // A receiver that is gone needs no answer.
     let _ = answer.send(with);
 }
 
@@ -182,9 +182,9 @@ fn catch_up(shared: &Rc<RefCell<Shared>>) {
         state.devices.iter().map(|(link, (device, _))| (*link, Rc::clone(device))).collect()
     };
     for (link, device) in devices {
-        // One that sends without end has its turn again.
+        // A device that sends without end gets another turn later.
         for _ in 0..MOST_WAITING {
-            // What a device loses, the task that carries it tells.
+            // The task of a device reports what the device loses.
             let Ok(length) = device.try_recv(&mut buffer) else { break };
             shared.borrow_mut().packet(link, &mut buffer[..length]);
         }
@@ -198,7 +198,7 @@ async fn connect(
     device: SyncDevice,
 ) -> io::Result<()> {
     let device = Rc::new(AsyncDevice::new(device)?);
-    // Until it is known to take packets, the first ones would be lost.
+    // Until the device is known to accept packets, the first ones would be lost.
     device.writable().await?;
     let task = tokio::task::spawn_local(carry(Rc::clone(shared), link, Rc::clone(&device)));
     let mut state = shared.borrow_mut();
@@ -216,7 +216,7 @@ async fn carry(shared: Rc<RefCell<Shared>>, link: LinkId, device: Rc<AsyncDevice
                 Ok(length) => shared.borrow_mut().packet(link, &mut buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Whatever its endpoint sends from here on is lost.
+                // Packets that its endpoint sends after this are lost.
                 Err(_) => return shared.borrow().losses.add(LossCause::Queue),
             }
         }
@@ -234,12 +234,12 @@ impl Shared {
         }
         self.datapath.packet(link, packet, self.begin.elapsed(), &mut self.effects);
         for flow in self.effects.flows.drain(..) {
-            // Nobody follows the flows any more only while the lab ends.
+            // The receiver of flows is gone only while the lab ends.
             let _ = self.flows.send(flow);
         }
         for (to, packet) in self.effects.packets.drain(..) {
             if let Some((device, _)) = self.devices.get(&to) {
-                // A device that takes no packet loses it, as a wire would.
+                // A device that accepts no packet loses it, as a wire would.
                 if device.try_send(&packet).is_err() {
                     self.losses.add(LossCause::Refused);
                 }

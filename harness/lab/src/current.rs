@@ -1,4 +1,4 @@
-//! The policy in force now, for every thread of the lab.
+//! The policy currently in force, for every thread of the lab.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use verdikt_scenario::scenario::Enforcement;
 
 use crate::policy::{AddressOwner, PolicyVersion};
 
-/// The policy in force, and the names learned. Whoever has changed it knows that every later packet, query and
-/// request is judged by the new one.
+/// The policy in force, and the learned names. After a change, every later packet, query and request is decided by
+/// the new policy.
 #[derive(Debug)]
 pub struct CurrentPolicy {
     revision: AtomicU64,
@@ -26,7 +26,7 @@ struct LabState {
     model: Arc<PolicyModel<'static>>,
     endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
     enforcement: Enforcement,
-    /// By address and name, until when it is known.
+    /// The time until which each name of an address is known.
     names: BTreeMap<(IpAddr, String), Duration>,
 }
 
@@ -55,7 +55,7 @@ impl CurrentPolicy {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// Puts another policy in force. What was learned stays known.
+    /// Applies another policy. Learned names stay known.
     pub fn replace(
         &self,
         model: PolicyModel<'static>,
@@ -69,7 +69,7 @@ impl CurrentPolicy {
         self.renew(&mut state);
     }
 
-    /// Takes note that a name leads to addresses until a time.
+    /// Records that a name resolves to addresses until a time.
     pub fn learn(&self, name: &str, addresses: &[IpAddr], until: Duration) {
         let mut state = self.state();
         let mut news = false;
@@ -85,7 +85,7 @@ impl CurrentPolicy {
         }
     }
 
-    /// Forgets the names whose time is over, unless a connection to the address stands.
+    /// Forgets expired names, unless there is an open connection to the address.
     pub fn forget(&self, now: Duration, stands: impl Fn(IpAddr) -> bool) {
         let mut state = self.state();
         let before = state.names.len();
@@ -95,7 +95,7 @@ impl CurrentPolicy {
         }
     }
 
-    /// Forgets some names, whatever stands.
+    /// Forgets some names, even with open connections.
     pub fn forget_names(&self, expired: &BTreeSet<DnsName>) {
         let mut state = self.state();
         let before = state.names.len();
@@ -117,7 +117,7 @@ impl CurrentPolicy {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, LabState> {
-        // Every change is made whole before it can be seen.
+        // A change becomes visible as a whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

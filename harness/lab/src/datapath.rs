@@ -1,8 +1,8 @@
-//! The datapath: takes a packet off one link, judges it, and says on which link it goes on, and how.
+//! The datapath: takes a packet from one link, decides about it, and forwards it to another link.
 //!
-//! A pure state machine: it reads no clock and no device. A packet meets, in this order: the parser, the check that
-//! its sender owns its source address, the fragments' memory, the connections known, the services, the policies of
-//! both sides, and the delivery. The order, and what is judged when, are Cilium's:
+//! A pure state machine: it reads no clock and no device. A packet passes, in this order, the parser, the check that
+//! its sender owns its source address, the memory of fragments, the known connections, the services, the policies of
+//! both sides, and the delivery. The order, and what is decided when, are Cilium's:
 //! <https://docs.cilium.io/en/stable/network/ebpf/lifeofapacket/>.
 
 mod connection;
@@ -32,63 +32,64 @@ use self::services::Services;
 use crate::policy::PolicyVersion;
 use crate::redirect::Redirects;
 
-/// A device that packets come from and go to.
+/// A device at which packets arrive and leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub usize);
 
 /// The services, by their addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTable {
-    /// What stands behind every port of every address.
+    /// The backends of every port of every address.
     pub backends: BTreeMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>,
     /// The addresses that hosts outside may use too.
     pub open: BTreeSet<IpAddr>,
-    /// What stands behind single ports of addresses that do not belong to services: those of the node that lead to pods.
+    /// The backends of single ports of addresses that do not belong to services: ports of the node that are forwarded
+    /// to pods.
     pub host_ports: BTreeMap<(IpAddr, Protocol, u16), SocketAddr>,
-    /// Where local redirect policies lead some clients, whatever else stands behind an address.
+    /// Where local redirect policies send some clients, before the backends of an address.
     pub redirected: BTreeMap<(IpAddr, Protocol, u16), RedirectedPort>,
 }
 
-/// A port that a local redirect policy leads clients away from.
+/// A port whose clients a local redirect policy redirects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedirectedPort {
-    /// The addresses of those that are led.
+    /// The addresses of the clients.
     pub clients: BTreeSet<IpAddr>,
-    /// Where they are led to.
+    /// Where they are sent.
     pub backends: Vec<SocketAddr>,
 }
 
-/// The addresses of services by which clients come in over a node, each with the address of that node: what the backends
-/// see in the place of the client's.
+/// The addresses of services through which clients enter over a node, each with the address of that node, which
+/// replaces the client's for the backends.
 pub type Relays = BTreeMap<IpAddr, IpAddr>;
 
-/// Who is at the other end of a link.
+/// The owner of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkOwner {
     /// An endpoint of the topology.
     Endpoint {
-        /// Which.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Its addresses: the only ones it may send from.
+        /// Its addresses; it may send from no other.
         addresses: Vec<IpAddr>,
-        /// Its numeric identity, as flows give it.
+        /// Its numeric identity, as in flows.
         identity: u32,
     },
     /// The proxies.
     Proxy,
 }
 
-/// What a packet leads to.
+/// The effects of a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// Packets to put on links.
+    /// Packets to write to links.
     pub packets: Vec<(LinkId, Vec<u8>)>,
-    /// What there is to report.
+    /// Flows to report.
     pub flows: Vec<Flow>,
 }
 
 impl Effects {
-    /// Forgets all of them, and keeps the memory.
+    /// Clears them, and keeps the memory.
     pub fn clear(&mut self) {
         self.packets.clear();
         self.flows.clear();
@@ -110,7 +111,7 @@ pub struct Datapath {
 }
 
 impl Datapath {
-    /// A datapath without links. It adds to `redirects` what the proxies are to judge.
+    /// A datapath without links. It adds to `redirects` what the proxies have to decide.
     pub fn new(redirects: Arc<Redirects>, policy: Arc<PolicyVersion>) -> Self {
         Self {
             connections: Connections::new(Arc::clone(&redirects)),
@@ -124,7 +125,7 @@ impl Datapath {
         }
     }
 
-    /// Adds a link, in place of one with the same number. An address belongs to who attached it last.
+    /// Adds a link, replacing one with the same number. An address belongs to the link that was added last.
     pub fn attach(&mut self, link: LinkId, owner: LinkOwner) {
         self.detach(link);
         match &owner {
@@ -137,7 +138,7 @@ impl Datapath {
         self.forget_denials();
     }
 
-    /// Tells the numeric identity of a link's endpoint from now on.
+    /// Sets the numeric identity of a link's endpoint.
     pub fn identify(&mut self, link: LinkId, number: u32) {
         if let Some(LinkOwner::Endpoint { identity, .. }) =
             self.links.get_mut(&link).map(|link| &mut link.owner)
@@ -146,7 +147,7 @@ impl Datapath {
         }
     }
 
-    /// Removes a link, and forgets every connection it has a part in.
+    /// Removes a link, and drops all connections over it.
     pub fn detach(&mut self, link: LinkId) {
         if self.links.remove(&link).is_none() {
             return;
@@ -159,32 +160,33 @@ impl Datapath {
         self.forget_denials();
     }
 
-    /// Sets what stands behind the addresses of services: every port, and its backends. Connections to a backend
-    /// that is no longer behind their service are forgotten, and led to another by their client's next packet.
+    /// Sets the backends of every port of the services. Connections to a backend that no longer belongs to their
+    /// service are dropped, and the client's next packet goes to another backend.
     pub fn set_services(&mut self, services: ServiceTable) {
         self.services = Services::new(services);
         self.connections.forget_services(&self.services);
         self.forget_denials();
     }
 
-    /// Sets by which addresses clients come in over nodes.
+    /// Sets the addresses through which clients enter over nodes.
     pub fn set_relays(&mut self, relays: Relays) {
         self.relays = relays;
     }
 
-    /// Sets the policy. Every connection is judged anew by its client's next packet.
+    /// Sets the policy. The next packet of its client decides every connection again.
     pub fn set_policy(&mut self, policy: Arc<PolicyVersion>) {
         self.policy = policy;
     }
 
-    /// Handles a packet that came from a link, `at` after the start. The packet is changed. Times may not go back.
+    /// Handles a packet from a link at the time `at` since the start, and changes it in place. Times must not
+    /// decrease.
     pub fn packet(&mut self, from: LinkId, packet: &mut [u8], at: Duration, effects: &mut Effects) {
         if let Err(dropped) = self.forward(from, packet, at, effects) {
             self.report(from, &dropped, at, effects);
         }
     }
 
-    /// Forgets what has been idle for too long.
+    /// Drops connections that have been idle for too long.
     pub fn expire(&mut self, at: Duration) {
         self.connections.expire(at);
         for link in self.links.values_mut() {
@@ -192,7 +194,7 @@ impl Datapath {
         }
     }
 
-    /// The number of connections known, those between an endpoint and a proxy counted on their own.
+    /// The number of known connections; those between an endpoint and a proxy count separately.
     pub fn connections(&self) -> usize {
         self.connections.count()
     }

@@ -1,4 +1,4 @@
-//! Getting the rights a lab needs: as root they are there, else in a user namespace of the process's own.
+//! Gets the rights that a lab needs: root has them; other users get them in a user namespace of the process.
 
 mod obstacle;
 
@@ -14,7 +14,7 @@ use obstacle::{forbidden, no_device};
 
 use crate::namespace::open_device;
 
-/// How long a thread that has ended may still count as one.
+/// How long an ended thread may still count as one.
 const AFTERLIFE: Duration = Duration::from_secs(2);
 
 /// How the process got its rights.
@@ -22,23 +22,23 @@ const AFTERLIFE: Duration = Duration::from_secs(2);
 pub enum Entered {
     /// It had them.
     Already,
-    /// It is in a user namespace of its own now, in which it is root. Files it writes are still its user's.
+    /// It is root in its own user namespace. Files that it writes still belong to its user.
     UserNamespace,
 }
 
-/// Why a trial of what a lab is made of has failed.
+/// Why a test of the lab's parts has failed.
 enum TrialFailure {
     Namespace(Errno),
     Device(io::Error),
 }
 
-/// Gets the rights, and tries them. To be called before the process has a second thread.
+/// Gets the rights and tests them. Must be called before the process has a second thread.
 ///
-/// After an obstacle the process goes on as usual, except that it may be in a user namespace of its own: files it
-/// writes are its user's all the same.
+/// If there is an obstacle the process can continue, perhaps in a user namespace of its own: files that it writes
+/// belong to its user.
 pub fn enter() -> Result<Entered, Obstacle> {
     OpenOptions::new().read(true).write(true).open("/dev/net/tun").map_err(no_device)?;
-    // The trial of a user who is not root would fail.
+    // For users other than root the test would fail.
     if geteuid().is_root() && attempt().is_ok() {
         return Ok(Entered::Already);
     }
@@ -55,7 +55,8 @@ fn become_root() -> Result<(), Obstacle> {
     let refused = |error: Errno| forbidden(CloneFlags::CLONE_NEWUSER, error, &setting);
     let deadline = Instant::now() + AFTERLIFE;
     loop {
-        // The thread of a trial may count for a moment after it was joined, and the kernel moves none of several.
+        // The thread of a test may count for a moment after it was joined, and the kernel moves no process with
+        // several threads.
         let alone = fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() == 1);
         match unshare(CloneFlags::CLONE_NEWUSER) {
             Err(Errno::EINVAL) if !alone && Instant::now() < deadline => std::thread::yield_now(),
@@ -66,13 +67,13 @@ fn become_root() -> Result<(), Obstacle> {
         let written = fs::write(format!("/proc/self/{file}"), line);
         written.map_err(|error| refused(error.raw_os_error().map_or(Errno::EPERM, Errno::from_raw)))
     };
-    // Nobody may map groups without this: <https://man7.org/linux/man-pages/man7/user_namespaces.7.html>.
+    // Mapping groups requires this: <https://man7.org/linux/man-pages/man7/user_namespaces.7.html>.
     map("setgroups", "deny".to_owned())?;
     map("uid_map", format!("0 {user} 1"))?;
     map("gid_map", format!("0 {group} 1"))
 }
 
-/// Makes a network namespace with a device, and forgets it. In a thread, since the process shall stay where it is.
+/// Creates a network namespace with a device, and drops it. In a thread, because the process must stay where it is.
 fn attempt() -> Result<(), TrialFailure> {
     let thread = std::thread::Builder::new().spawn(|| {
         unshare(CloneFlags::CLONE_NEWNET).map_err(TrialFailure::Namespace)?;

@@ -1,4 +1,4 @@
-//! What can keep a lab from running.
+//! Errors that stop a lab.
 
 use std::io;
 
@@ -7,13 +7,13 @@ use verdikt_probes::probes::ProbeError;
 use crate::namespace::NetnsError;
 use crate::rewriting::RewrittenSockets;
 
-/// Why a lab cannot go on.
+/// Why a lab cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// A namespace cannot be made or removed.
+    /// A namespace cannot be created or removed.
     #[error(transparent)]
     Namespace(NetnsError),
-    /// The datapath or a probe cannot be talked to.
+    /// The datapath or a probe does not respond.
     #[error("the lab's datapath cannot go on")]
     Datapath(#[source] io::Error),
     /// Something on this machine rewrites addresses of the lab.
@@ -22,7 +22,7 @@ pub enum LabError {
          ({0}), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`"
     )]
     Rewritten(RewrittenSockets),
-    /// A probe is not as it has to be.
+    /// A probe is not in the expected state.
     #[error(transparent)]
     Probe(#[from] ProbeError),
 }

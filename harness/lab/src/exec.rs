@@ -1,8 +1,8 @@
-//! Running a program of this machine inside an endpoint: in its network, with its resolver and its name.
+//! Runs a program of this machine inside an endpoint: in its network, with its resolver and its host name.
 //!
-//! The process that asks becomes the program, so that terminal, directory, environment and exit code are those of
-//! the shell it was asked in. What the program sees of `/etc` is changed in a mount namespace of its own. It has the
-//! files and processes of its user, and the rights that root has in a container.
+//! The calling process becomes the program, so that terminal, directory, environment and exit code are those of the
+//! shell. Files of `/etc` are replaced in a mount namespace of its own. The program has the files and processes of
+//! its user, and the rights that root has in a container.
 
 mod files;
 mod rights;
@@ -21,29 +21,29 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
 
-/// Settings of a network that are comforts of its programs, and their values.
+/// Network settings for the convenience of programs, and their values.
 /// <https://docs.kernel.org/networking/ip-sysctl.html>
 const COMFORTS: [(&str, &str); 2] = [
-    // Denied packets vanish: a connection in vain is given up after 7 s, and not after two minutes.
+    // Denied packets get no answer: connecting fails after 7 s instead of two minutes.
     ("/proc/sys/net/ipv4/tcp_syn_retries", "2"),
     // Servers on low ports.
     ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
 ];
 
-/// What to run, and where.
+/// The program to run, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramInside {
     /// The process of the lab.
     pub lab: u32,
-    /// The thread of the lab whose network is the endpoint's: its probe.
+    /// The lab's thread in the endpoint's network: its probe.
     pub probe: u32,
-    /// The text of `/etc/resolv.conf`.
+    /// The content of `/etc/resolv.conf`.
     pub resolv_conf: String,
-    /// The text of `/etc/hosts`.
+    /// The content of `/etc/hosts`.
     pub hosts: String,
     /// The host's name.
     pub hostname: String,
-    /// The program: a path, or a name that is looked for in `PATH`.
+    /// The program: a path, or a name to look up in `PATH`.
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
@@ -52,13 +52,13 @@ pub struct ProgramInside {
 /// Why a program cannot run inside an endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointExecError {
-    /// The endpoint's probe is no more.
+    /// The endpoint's probe has ended.
     #[error("the endpoint is gone: its probe, thread {probe} of the lab, has ended")]
     Gone {
         /// The probe's thread.
         probe: u32,
     },
-    /// The thread has no network of its own.
+    /// The thread has no network namespace of its own.
     #[error("thread {probe} of the lab, process {lab}, is not an endpoint")]
     NoEndpoint {
         /// The thread that should be the endpoint's probe.
@@ -66,7 +66,7 @@ pub enum EndpointExecError {
         /// The lab's.
         lab: u32,
     },
-    /// The lab is somebody else's.
+    /// The lab belongs to another user.
     #[error("the lab belongs to another user; run this as the user who runs the lab")]
     Foreign,
     /// A step on the way into the endpoint failed.
@@ -74,39 +74,39 @@ pub enum EndpointExecError {
     Enter {
         /// What cannot be done.
         what: &'static str,
-        /// The system's reason.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// There is no such program.
+    /// The program does not exist.
     #[error("there is no program `{}` on this machine", program.display())]
     NotFound {
         /// The program.
         program: OsString,
     },
-    /// The program does not start.
+    /// The program cannot be started.
     #[error("the program `{}` cannot be started", program.display())]
     NotStarted {
         /// The program.
         program: OsString,
-        /// The system's reason.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Ends this process as soon as the one that started it has ended.
+/// Ends this process when the one that started it ends.
 pub fn end_with_parent() -> io::Result<()> {
     Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)
 }
 
-/// Becomes the program. Returns only if that fails, and the process must end then. To be called while the process
-/// has only one thread: the kernel lets no other enter a user namespace.
+/// Becomes the program. Returns only if that fails, and the process must end then. Must be called while the process
+/// has a single thread: the kernel lets no other enter a user namespace.
 pub fn run_inside(inside: ProgramInside) -> Result<Infallible, EndpointExecError> {
     let failed = |what| move |source: nix::Error| EndpointExecError::Enter { what, source: source.into() };
     enter(inside.lab, inside.probe)?;
     for (setting, value) in COMFORTS {
-        // Where it cannot be set, it is done without.
+        // If it cannot be set, the program runs without it.
         let _ = fs::write(setting, value);
     }
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
@@ -118,10 +118,10 @@ pub fn run_inside(inside: ProgramInside) -> Result<Infallible, EndpointExecError
         what: "give its rights up",
         source: io::Error::other(source),
     })?;
-    // The last of all: a change of rights ends it.
+    // Must be last, because a change of rights resets it.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the shell that asked"))?;
     let source = Command::new(&inside.program).args(&inside.arguments).exec();
-    // A script whose interpreter is missing is not found either, though it is there.
+    // A script whose interpreter is missing is also reported as not found, although it exists.
     let there = inside.program.to_string_lossy().contains('/') && File::open(&inside.program).is_ok();
     Err(match source.kind() {
         io::ErrorKind::NotFound if !there => EndpointExecError::NotFound { program: inside.program },
@@ -136,7 +136,7 @@ fn enter(lab: u32, probe: u32) -> Result<(), EndpointExecError> {
         io::ErrorKind::PermissionDenied => EndpointExecError::Foreign,
         _ => EndpointExecError::Enter { what: "find the endpoint's network", source },
     };
-    // All is asked of this one thread: another may get its number once it has ended.
+    // Everything is read from this one thread: another may get its number after it has ended.
     let thread = File::open(format!("/proc/{lab}/task/{probe}")).map_err(failed_open)?;
     let below = |path: &str| format!("/proc/self/fd/{}/{path}", thread.as_raw_fd());
     let open = |kind: &str| File::open(below(&format!("ns/{kind}"))).map_err(failed_open);
@@ -146,7 +146,7 @@ fn enter(lab: u32, probe: u32) -> Result<(), EndpointExecError> {
             _ => EndpointExecError::Enter { what, source: source.into() },
         }
     };
-    // Both are opened before either is entered: what was ours to see is seen with the rights we came with.
+    // Both are opened before either is entered, with the rights that the process had at first.
     let (user, network) = (open("user")?, open("net")?);
     let same = |metadata: io::Result<Metadata>, other: io::Result<Metadata>| {
         let place = |metadata: Metadata| (metadata.dev(), metadata.ino());

@@ -13,7 +13,7 @@ use crate::datapath::identity::reserved;
 /// The first number of identities that are not reserved.
 const FIRST: u32 = 1_000;
 
-/// Numbers for every identity a lab has seen.
+/// Numbers for every identity that a lab has seen.
 #[derive(Clone, Debug, Default)]
 pub struct Identities {
     numbers: BTreeMap<Identity, u32>,
@@ -21,7 +21,7 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// Gives numbers to the endpoints of a cluster; identities seen before keep theirs.
+    /// Assigns numbers to the endpoints of a topology; known identities keep theirs.
     pub fn extend(&mut self, endpoints: &BTreeSet<Endpoint>, model: &PolicyModel<'_>) {
         self.endpoints.clear();
         for endpoint in endpoints {
@@ -34,7 +34,7 @@ impl Identities {
         }
     }
 
-    /// The number of an endpoint; 0 is unknown.
+    /// The number of an endpoint; 0 means unknown.
     pub fn number(&self, endpoint: &Endpoint) -> u32 {
         self.endpoints.get(endpoint).copied().unwrap_or(0)
     }

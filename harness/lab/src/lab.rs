@@ -15,7 +15,7 @@ use verdikt_probes::probes::{ProbeEvent, Probes};
 use verdikt_probes::servers::servers;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::name::DnsName;
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_wire::{Order, Report};
@@ -38,7 +38,7 @@ use crate::services;
 /// How long a probe may take to start or to listen.
 const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A topology that lives.
+/// A running topology.
 #[derive(Debug)]
 pub struct Lab {
     probe: ProbeWork,
@@ -49,20 +49,20 @@ pub struct Lab {
     sites: BTreeMap<Endpoint, RunningEndpoint>,
     probes: Probes,
     last_link: usize,
-    /// The sockets that were found to be as the lab has them.
+    /// The sockets that were found to reach the lab.
     untouched: BTreeSet<TriedSocket>,
     /// The ports of endpoints on which other programs serve.
     taken: BTreeSet<(Endpoint, u16)>,
     flows: mpsc::UnboundedReceiver<Flow>,
     losses: Arc<Losses>,
-    // Dropped in this order: the devices must be carried as long as proxies and probes live.
+    // Dropped in this order: the devices must be carried as long as proxies and probes run.
     #[expect(dead_code, reason = "the proxies live as long as this is held")]
     proxies: Proxies,
     carrier: Carrier,
     maker: NamespaceMaker,
 }
 
-/// An endpoint that lives.
+/// A running endpoint.
 #[derive(Debug)]
 struct RunningEndpoint {
     link: LinkId,
@@ -70,30 +70,30 @@ struct RunningEndpoint {
     addresses: Vec<IpAddr>,
     /// The thread of its probe.
     thread: u32,
-    /// How many packets its queues had no room for when that was last counted.
+    /// The number of packets that its queues had no room for, when last counted.
     dropped: u64,
 }
 
-/// Something a lab tells while attempts are made.
+/// An event of a lab while attempts are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabEvent {
-    /// A probe reports.
+    /// A report of a probe.
     Report(Endpoint, Report),
     /// A probe has ended, for this reason.
     Gone(Endpoint, String),
-    /// Everything that had reached servers at the last [`Lab::flush`] has been told.
+    /// Everything that had reached servers at the last [`Lab::flush`] has been reported.
     Flushed,
-    /// The datapath or a proxy reports.
+    /// A flow of the datapath or a proxy.
     Flow(Box<Flow>),
-    /// The lab itself has lost something that was on its way until now.
+    /// The lab itself has lost traffic before this.
     Lost(Lost),
 }
 
 impl Lab {
-    /// A lab without any endpoint yet. Times of flows are counted from `begin`.
+    /// A lab without endpoints. The times of flows are relative to `begin`.
     ///
-    /// This future and that of [`Self::apply`] are boxed: so the proxies and the datapath are compiled here, and not in
-    /// every program that has a lab.
+    /// This future and that of [`Self::apply`] are boxed, so that the proxies and the datapath are compiled here, and
+    /// not in every program that has a lab.
     pub fn start(probe: ProbeWork, begin: Instant) -> LocalBoxFuture<'static, Result<Self, LabError>> {
         Box::pin(Self::started(probe, begin))
     }
@@ -136,8 +136,8 @@ impl Lab {
         })
     }
 
-    /// Makes this topology and these policies the ones in force. What stays of the topology before lives on, with
-    /// its connections. Returns when every server listens.
+    /// Applies this topology and these policies. What the topology before has in common with it keeps its
+    /// connections. Returns when every server listens.
     pub fn apply<'a>(
         &'a mut self,
         topology: &'a Topology,
@@ -199,19 +199,20 @@ impl Lab {
         self.carrier.services(services, relays).await.map_err(LabError::Datapath)?;
         self.policy.replace(model, by_address, enforcement);
         self.configure(topology).await?;
-        // What was lost while all of this was made belongs to no attempt.
+        // Losses while all of this was made belong to no attempt.
         for site in self.sites.values_mut() {
             site.dropped = dropped(site.thread).unwrap_or(site.dropped);
         }
         Ok(())
     }
 
-    /// Forgets what the DNS proxy has learned of some names.
+    /// Forgets some names that the DNS proxy has learned.
     pub fn forget_names(&self, expired: &BTreeSet<DnsName>) {
         self.policy.forget_names(expired);
     }
 
-    /// Tries where services, nodes and hosts outside are reached, as far as it is new: nothing may rewrite it.
+    /// Tests how services, nodes and hosts outside are reached, as far as they are new: nothing may rewrite their
+    /// addresses.
     async fn try_sockets(&mut self, topology: &Topology, services: &ServiceTable) -> Result<(), LabError> {
         let tried = to_try(topology, &self.addresses, services);
         let new: Vec<TriedSocket> = tried.difference(&self.untouched).copied().collect();
@@ -244,7 +245,7 @@ impl Lab {
     ) -> Result<(), LabError> {
         let NetnsHandle { device, thread, stream, failed } = site;
         let (output, input) = tokio::io::split(stream);
-        // A probe that ends well sends no reason.
+        // A probe that ends normally sends no reason.
         let why = async { failed.await.ok().map(|error| error.to_string()) };
         self.probes.add(endpoint.clone(), output, input, why);
         self.last_link += 1;
@@ -262,7 +263,7 @@ impl Lab {
         self.carrier.detach(occupied.link).await.map_err(LabError::Datapath)
     }
 
-    /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
+    /// Updates the servers of the endpoints, and how they resolve names; waits until everything is up to date.
     async fn configure(&mut self, topology: &Topology) -> Result<(), LabError> {
         let (addresses, zone, taken) = (&self.addresses, zone(topology, &self.addresses), &self.taken);
         let wanted = |endpoint: &Endpoint| {
@@ -273,8 +274,8 @@ impl Lab {
         Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
     }
 
-    /// Serves nothing on these ports of endpoints, so that other programs can, and again on all others. Returns when that
-    /// is so.
+    /// Serves nothing on these ports of endpoints, so that other programs can, and again on all others. Returns when
+    /// that is done.
     pub async fn leave_ports(
         &mut self,
         topology: &Topology,
@@ -295,32 +296,32 @@ impl Lab {
         self.taken.contains(&(endpoint.clone(), port))
     }
 
-    /// Returns when every packet that was sent before is judged: [`Self::next`] tells of its flows.
+    /// Returns when every packet that was sent before has been handled: [`Self::next`] returns its flows.
     pub async fn catch_up(&self) -> Result<(), LabError> {
         self.carrier.catch_up().await.map_err(LabError::Datapath)
     }
 
     /// What stops the traffic of a flow, by the policy in force.
-    pub fn why_stopped(&self, flow: &Flow) -> Option<Finding> {
+    pub fn why_stopped(&self, flow: &Flow) -> Option<Decision> {
         self.policy.get().why_stopped(flow)
     }
 
-    /// Tells the probe of an endpoint something; false if the lab has no such endpoint.
+    /// Sends an order to the probe of an endpoint; false if the lab has no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
         self.probes.tell(endpoint, order)
     }
 
-    /// Asks every server to tell of all that has reached it until now; [`LabEvent::Flushed`] follows it.
+    /// Asks every server to report all that has reached it so far; [`LabEvent::Flushed`] follows.
     pub fn flush(&mut self) {
         self.probes.flush();
     }
 
-    /// Where a server of an endpoint listens, by its number.
+    /// The port on which a server of an endpoint listens, by its number.
     pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
         self.probes.server(endpoint, server, &self.addresses)
     }
 
-    /// The next thing that happens. Cancel-safe.
+    /// The next event. Cancel-safe.
     pub async fn next(&mut self) -> LabEvent {
         tokio::select! {
             biased;
@@ -334,10 +335,10 @@ impl Lab {
         }
     }
 
-    /// Counts the packets for which the queues of the endpoints' devices had no room. [`Self::next`] tells of them.
+    /// Counts the packets for which the queues of the endpoints' devices had no room. [`Self::next`] reports them.
     pub fn count_losses(&mut self) {
         for site in self.sites.values_mut() {
-            // A probe that has ended is told of by itself.
+            // A probe that has ended is reported separately.
             let Some(dropped) = dropped(site.thread) else { continue };
             self.losses.add_several(LossCause::Queue, dropped.saturating_sub(site.dropped));
             site.dropped = dropped;
@@ -355,32 +356,32 @@ impl Lab {
         protocols.flat_map(|protocol| self.addresses.all_dns_servers(topology, protocol)).collect()
     }
 
-    /// How programs inside an endpoint resolve names: the same as its probe.
+    /// How programs inside an endpoint resolve names: like its probe.
     pub fn resolution(&self, topology: &Topology, endpoint: &Endpoint) -> Resolution {
         let zone = zone(topology, &self.addresses);
         let own = self.addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
         names::resolution(&resolver(topology, endpoint, &zone, &self.addresses), endpoint, own)
     }
 
-    /// When times begin.
+    /// The start of the lab's clock.
     pub fn begin(&self) -> Instant {
         self.begin
     }
 
-    /// The thread of an endpoint's probe, which lives in its network.
+    /// The thread of an endpoint's probe, which is in its network namespace.
     pub fn probe_thread(&self, endpoint: &Endpoint) -> Option<u32> {
         self.sites.get(endpoint).map(|site| site.thread)
     }
 }
 
-/// The addresses that the device of an endpoint has: none where the endpoint is silent, so that the kernel drops what
-/// comes without a word.
+/// The addresses of an endpoint's device: none if the endpoint is silent, so that the kernel drops packets to it
+/// without an answer.
 fn device_addresses(addresses: &Addresses, topology: &Topology, endpoint: &Endpoint) -> Vec<IpAddr> {
     let own = addresses.endpoints.get(endpoint).filter(|_| !topology.silent.contains(endpoint));
     own.cloned().unwrap_or_default()
 }
 
-/// How many packets the queues of a thread's namespace had no room for; none if the thread has ended.
+/// The number of packets that the queues of a thread's namespace had no room for; none if the thread has ended.
 fn dropped(thread: u32) -> Option<u64> {
     let devices = std::fs::read_to_string(format!("/proc/self/task/{thread}/net/dev")).ok()?;
     Some(dropped_by_queues(&devices))

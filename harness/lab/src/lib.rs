@@ -1,8 +1,8 @@
 //! The local backend: every endpoint of a topology is a network namespace of this machine, and a datapath in user
-//! space carries their packets and applies the policy the engine compiled.
+//! space carries their packets and applies the policies as the engine compiled them.
 //!
-//! [`namespace`] makes the namespaces, [`datapath`] judges and moves packets, `proxy` judges queries and
-//! requests, [`policy`] is what both ask.
+//! [`namespace`] creates the namespaces, [`datapath`] decides about packets and forwards them, `proxy` decides about
+//! queries and requests, and both ask [`policy`].
 //!
 //! Must not know: Kubernetes, or what a scenario expects.
 

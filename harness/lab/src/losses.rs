@@ -1,22 +1,22 @@
-//! What the lab itself loses: packets and connections that say nothing of any policy.
+//! What the lab itself loses: packets and connections that no policy stopped.
 //!
-//! A verdict needs to know of them, for what the lab has lost looks like what a policy denied.
+//! Verdicts depend on it, because a loss looks like a denial.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-/// The ways to lose something.
+/// The causes of losses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LossCause {
-    /// A device did not take a packet for its endpoint.
+    /// A device did not accept a packet for its endpoint.
     Refused,
     /// The queue of a device was full, or the device cannot be read.
     Queue,
-    /// The DNS proxy let go of a query or an answer.
+    /// The DNS proxy dropped a query or an answer.
     Query,
-    /// A proxy let go of a connection.
+    /// A proxy dropped a connection.
     Connection,
 }
 
@@ -45,12 +45,12 @@ impl LossCause {
     }
 }
 
-/// How much was lost in each way.
+/// The number of losses by cause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost([u64; LossCause::ALL.len()]);
 
 impl Lost {
-    /// How much was lost in one way.
+    /// The number of losses of one cause.
     pub fn count(&self, loss: LossCause) -> u64 {
         self.0[loss.index()]
     }
@@ -64,7 +64,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Counts losses. Shared by the datapath and the proxies, which add, and the lab, which tells of them.
+/// Counts losses. Shared by the datapath and the proxies, which add, and the lab, which reports.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
     counts: [AtomicU64; LossCause::ALL.len()],
@@ -85,7 +85,7 @@ impl Losses {
         }
     }
 
-    /// Waits for losses that nobody was told of yet. Cancel-safe.
+    /// Waits for losses that have not been reported. Cancel-safe.
     pub(crate) async fn next(&self) -> Lost {
         loop {
             let lost = Lost(LossCause::ALL.map(|loss| self.counts[loss.index()].swap(0, Ordering::Relaxed)));
@@ -97,11 +97,12 @@ impl Losses {
     }
 }
 
-/// The packets that a namespace's queues had no room for, from the text of its `/proc/<pid>/net/dev`.
+/// The number of packets that a namespace's queues had no room for, from the text of its `/proc/<pid>/net/dev`.
 ///
 /// <https://man7.org/linux/man-pages/man5/proc_pid_net.5.html>
 pub(crate) fn dropped_by_queues(devices: &str) -> u64 {
-    // After the device's name: eight columns of what it received, then bytes, packets, errors and drops of what it sent.
+    // After the device's name: eight columns of received traffic, then bytes, packets, errors and drops of sent
+    // traffic.
     let dropped = |line: &str| line.split_once(':')?.1.split_whitespace().nth(11)?.parse::<u64>().ok();
     devices.lines().filter_map(dropped).sum()
 }

@@ -1,11 +1,11 @@
-//! How programs inside an endpoint resolve names: the same as its probe.
+//! How programs inside an endpoint resolve names: like its probe.
 
 use std::net::IpAddr;
 
 use verdikt_scenario::topology::Endpoint;
 use verdikt_wire::Resolver;
 
-/// How a program resolves names, as the text of two files.
+/// The resolver configuration of a program, as the content of two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
     /// `/etc/resolv.conf`

@@ -1,7 +1,7 @@
-//! Network namespaces with one TUN device each, and the threads that live in them.
+//! Network namespaces with one TUN device each, and their threads.
 //!
-//! One thread, the maker, moves from new namespace to new namespace and starts what shall live there. Nothing has
-//! a name outside this process: the namespaces end with the file descriptors and the threads that hold them.
+//! One thread, the maker, moves from one new namespace to the next and starts threads in them. Nothing has a name
+//! outside this process: the namespaces end with the file descriptors and threads that hold them.
 
 mod device;
 mod maker;
@@ -16,10 +16,10 @@ use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 
-/// A namespace to be made.
+/// A namespace to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetnsSpec {
-    /// For messages: the endpoint's name.
+    /// The endpoint's name, for messages.
     pub name: String,
     /// The addresses of its device: one, or one of each family.
     pub addresses: Vec<IpAddr>,
@@ -27,47 +27,47 @@ pub struct NetnsSpec {
     pub local_prefixes: Vec<(IpAddr, u8)>,
 }
 
-/// The work of a probe's thread: follows the orders that it reads, and writes its reports, until the other end of the stream
-/// is dropped.
+/// The work of a probe's thread: it follows the orders that it reads, and writes its reports, until the other end of
+/// the stream is dropped.
 pub type ProbeWork = fn(DuplexStream) -> io::Result<()>;
 
 /// A namespace with a probe, which ends when the stream to it is dropped.
 pub struct NetnsHandle {
-    /// Its device: every packet that is read comes from the namespace, every packet written goes into it.
+    /// Its device: reading gets the packets from the namespace, writing sends packets into it.
     pub device: SyncDevice,
     /// The number of the probe's thread.
     pub thread: u32,
-    /// Orders one way, reports the other.
+    /// The stream of orders and reports.
     pub stream: DuplexStream,
-    /// Told why the probe has ended, if something failed.
+    /// Receives the reason if the probe ends with an error.
     pub failed: oneshot::Receiver<io::Error>,
 }
 
-/// What can go wrong with a namespace.
+/// Errors of namespaces.
 #[derive(Debug, thiserror::Error)]
 pub enum NetnsError {
-    /// A step of making it failed.
+    /// A step of creating it failed.
     #[error("the namespace of {name} cannot {}", step.text())]
     Make {
-        /// Whose namespace.
+        /// The endpoint.
         name: String,
         /// What cannot be done.
         step: NetnsStep,
-        /// The system's reason.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The maker's thread is no more.
+    /// The maker's thread has ended.
     #[error("the thread that keeps the namespaces has ended")]
     MakerEnded,
 }
 
-/// A step of making a namespace.
+/// A step of creating a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetnsStep {
-    /// Starting the thread that makes it.
+    /// Starting the thread that creates it.
     NamespaceMaker,
-    /// Making it.
+    /// Creating it.
     Namespace,
     /// Its device.
     Device,
@@ -75,7 +75,7 @@ pub enum NetnsStep {
     Addresses,
     /// A thread in it.
     Thread,
-    /// What listens in it.
+    /// A listener in it.
     Listeners,
 }
 
@@ -92,7 +92,7 @@ impl NetnsStep {
     }
 }
 
-/// The length of a prefix that has but one address.
+/// The length of a prefix with a single address.
 fn whole(address: &IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }

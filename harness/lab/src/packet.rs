@@ -1,4 +1,4 @@
-//! Reading IP packets: what of them the datapath goes by. Any bytes may come; none make it panic.
+//! Reads the parts of IP packets that the datapath uses. No input makes it panic.
 //!
 //! IPv4: RFC 791, IPv6: RFC 8200.
 
@@ -19,8 +19,8 @@ pub(crate) const UDP: u8 = 17;
 pub(crate) const ICMP_V6: u8 = 58;
 pub(crate) const SCTP: u8 = 132;
 
-/// What tells connections apart. An echo request has its identifier in place of the source port, an echo reply
-/// in place of the destination port, so that one is the reverse of the other; other ICMP messages have no ports.
+/// What identifies a connection. An echo request has its identifier in place of the source port, an echo reply in
+/// place of the destination port, so that one is the reverse of the other; other ICMP messages have no ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Tuple {
     pub(crate) source: IpAddr,
@@ -31,7 +31,7 @@ pub(crate) struct Tuple {
 }
 
 impl Tuple {
-    /// The tuple of the answer.
+    /// The tuple of an answer.
     pub(crate) fn reversed(self) -> Self {
         Self {
             source: self.destination,
@@ -43,7 +43,7 @@ impl Tuple {
     }
 }
 
-/// What a packet carries.
+/// The content of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PacketContent {
     /// A TCP segment.
@@ -59,7 +59,7 @@ pub(crate) enum PacketContent {
         /// Whether it is the request.
         request: bool,
     },
-    /// An ICMP message about another packet, a part of which it carries.
+    /// An ICMP message about another packet, of which it contains a part.
     IcmpError {
         /// The message's type.
         kind: u8,
@@ -71,7 +71,7 @@ pub(crate) enum PacketContent {
     },
     /// A fragment other than the first: its ports are those of the first.
     LaterFragment,
-    /// A protocol the datapath does not carry.
+    /// A protocol that the datapath does not carry.
     Other,
 }
 
@@ -85,12 +85,12 @@ impl PacketContent {
     }
 }
 
-/// The flags of a TCP segment that move a connection's state.
+/// The flags of a TCP segment that change a connection's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(u8);
 
 impl Flags {
-    /// Whether it asks for a new connection.
+    /// Whether it opens a connection.
     pub(crate) fn opens(self) -> bool {
         self.0 & 0b1_0010 == 0b10
     }
@@ -104,22 +104,22 @@ impl Flags {
     }
 }
 
-/// Where a fragment belongs.
+/// The place of a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fragment {
-    /// What all fragments of a packet share, with the addresses and the protocol.
+    /// The identification that all fragments of a packet share, besides the addresses and the protocol.
     pub(crate) identification: u32,
     /// The protocol field all fragments share; in IPv6 it may be that of a further extension header.
     pub(crate) protocol: u8,
-    /// Where in this packet the part begins that was cut into pieces.
+    /// The start of the fragmented part in this packet.
     pub(crate) begin: usize,
-    /// Where its payload belongs, in bytes.
+    /// The offset of its payload, in bytes.
     pub(crate) offset: usize,
-    /// Whether others follow.
+    /// Whether more fragments follow.
     pub(crate) more: bool,
 }
 
-/// What the datapath goes by.
+/// The headers that the datapath uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Headers {
     pub(crate) tuple: Tuple,
@@ -127,9 +127,9 @@ pub(crate) struct Headers {
     pub(crate) fragment: Option<Fragment>,
     /// TTL or hop limit.
     pub(crate) hops: u8,
-    /// Where the transport header begins, or a later fragment's payload.
+    /// The start of the transport header, or of a later fragment's payload.
     pub(crate) transport: usize,
-    /// The packet's length as its header says; what follows in the buffer does not belong to it.
+    /// The length of the packet by its header; the rest of the buffer does not belong to it.
     pub(crate) length: usize,
 }
 
@@ -230,13 +230,14 @@ fn transport(network: &Network, payload: &[u8]) -> Result<(PacketContent, u16, u
 }
 
 impl Headers {
-    /// Up to where a first fragment says what the datapath goes by. A fragment that belongs before overwrites it.
+    /// The end of the part of a first fragment that the datapath uses. A later fragment that starts before it
+    /// overwrites it.
     pub(crate) fn end_of_transport(&self, fragment: Fragment) -> usize {
         self.transport - fragment.begin + shortest_header(self.tuple.protocol)
     }
 
-    /// Whether it only concerns neighbours on a wire, which no endpoint has: multicast, broadcast, and the
-    /// discovery of neighbours, routers and listeners in IPv6.
+    /// Whether it only concerns neighbours on a link, which no endpoint has: multicast, broadcast, and IPv6
+    /// neighbour, router and listener discovery.
     pub(crate) fn is_for_neighbours(&self) -> bool {
         let Tuple { destination, protocol, .. } = self.tuple;
         let discovery = protocol == ICMP_V6

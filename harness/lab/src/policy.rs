@@ -1,4 +1,4 @@
-//! The policy in force, as datapath and proxies ask it: the engine's, with what the DNS proxy has learned.
+//! The policy in force for datapath and proxies: the policy model with the names that the DNS proxy has learned.
 
 mod explain;
 mod interception;
@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use verdikt_engine::datapath::{Hello, PacketDecision, RequestHead};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, RequestHead, Ruling};
 use verdikt_scenario::attempt::Scheme;
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::Endpoint;
 
 pub use self::interception::Interception;
 
-/// The identity of an address outside the cluster that nobody has.
+/// The identity of an address outside the cluster that no endpoint has.
 const WORLD: u32 = 2;
 
-/// Who has an address.
+/// The owner of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressOwner {
     /// The endpoint.
@@ -31,13 +31,13 @@ pub struct AddressOwner {
     pub identity: u32,
 }
 
-/// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
+/// One version of the policy, which never changes. Decisions of an older [`Self::revision`] are made again.
 #[derive(Debug)]
 pub struct PolicyVersion {
     model: Arc<PolicyModel<'static>>,
-    /// Who has an address.
+    /// The owners of addresses.
     endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
-    /// The names learned for an address outside the cluster.
+    /// The learned names of addresses outside the cluster.
     names: BTreeMap<IpAddr, BTreeSet<String>>,
     revision: u64,
     enforcement: Enforcement,
@@ -55,12 +55,12 @@ impl PolicyVersion {
         Self { model, endpoints, names, revision, enforcement }
     }
 
-    /// Grows with every change.
+    /// Increases with every change.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Whether denials of an endpoint's packets are reported only.
+    /// Whether denials of an endpoint's packets are only reported.
     pub fn audits(&self, endpoint: &Endpoint) -> bool {
         self.enforcement.audit || self.model.audits(endpoint)
     }
@@ -70,18 +70,18 @@ impl PolicyVersion {
         self.endpoints.get(&address).map(|owner| &owner.endpoint)
     }
 
-    /// The endpoint that has an address, and the address's numeric identity.
+    /// The endpoint and the numeric identity of an address.
     pub fn owner(&self, address: IpAddr) -> (Option<Endpoint>, u32) {
         let owner = self.endpoints.get(&address);
         owner.map_or((None, WORLD), |owner| (Some(owner.endpoint.clone()), owner.identity))
     }
 
-    /// Whether an endpoint answers nothing.
+    /// Whether an endpoint never answers.
     pub fn is_silent(&self, endpoint: &Endpoint) -> bool {
         self.model.is_silent(endpoint)
     }
 
-    /// What Cilium knows of the owner of an address: its endpoint's identity, or that of an address outside.
+    /// The identity of an address: that of its endpoint, or of an address outside.
     pub fn identity(&self, address: IpAddr) -> Identity {
         let names = || self.names.get(&address).into_iter().flatten().cloned().collect::<Vec<_>>();
         match self.endpoint(address).map(|endpoint| (endpoint, self.model.identity(endpoint))) {
@@ -91,20 +91,27 @@ impl PolicyVersion {
         }
     }
 
-    /// What the policy of `subject` says of a packet of (ingress) or to (egress) the owner of an address.
-    pub fn packet(&self, subject: &Endpoint, direction: Direction, peer: IpAddr, traffic: Traffic) -> Ruling {
+    /// Decides about a packet from (ingress) or to (egress) the owner of an address by the policy of `subject`.
+    pub fn packet(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: IpAddr,
+        traffic: Traffic,
+    ) -> PacketDecision {
         if self.endpoint(peer).is_some_and(|peer| self.model.are_one_node(subject, peer)) {
-            return Ruling::not_enforced();
+            return PacketDecision::not_enforced();
         }
-        self.model.rule_on(subject, direction, &self.identity(peer), traffic)
+        self.model.decide_packet(subject, direction, &self.identity(peer), traffic)
     }
 
-    /// Whether an endpoint is a gateway that leads requests on.
+    /// Whether an endpoint is a gateway with routes.
     pub fn is_gateway(&self, endpoint: &Endpoint) -> bool {
         self.model.is_gateway(endpoint)
     }
 
-    /// Where the gateway leads a request: to the first of those behind the route that has an address of the family.
+    /// Where the gateway sends a request: to the first backend of the route that has an address of the client's
+    /// family.
     pub fn route(&self, authority: Option<&str>, path: &str, client: IpAddr) -> Option<SocketAddr> {
         self.model.behind_route(authority, path).into_iter().find_map(|(backend, port)| {
             let mut own = self.endpoints.iter().filter(|(_, owner)| owner.endpoint == backend);
@@ -113,7 +120,7 @@ impl PolicyVersion {
         })
     }
 
-    /// What the HTTP proxy finds about a request.
+    /// Decides about an HTTP request.
     pub fn request(
         &self,
         subject: &Endpoint,
@@ -122,11 +129,11 @@ impl PolicyVersion {
         traffic: Traffic,
         request: &RequestHead<'_>,
         scheme: Scheme,
-    ) -> Finding {
-        self.model.rule_on_request(subject, direction, &self.identity(peer), traffic, request, scheme)
+    ) -> Decision {
+        self.model.decide_request(subject, direction, &self.identity(peer), traffic, request, scheme)
     }
 
-    /// What a proxy finds about the beginning of a connection.
+    /// Decides about the start of a connection.
     pub fn hello(
         &self,
         subject: &Endpoint,
@@ -134,11 +141,11 @@ impl PolicyVersion {
         peer: IpAddr,
         traffic: Traffic,
         hello: Hello<'_>,
-    ) -> Finding {
-        self.model.rule_on_hello(subject, direction, &self.identity(peer), traffic, hello)
+    ) -> Decision {
+        self.model.decide_hello(subject, direction, &self.identity(peer), traffic, hello)
     }
 
-    /// What the DNS proxy finds about a query.
+    /// Decides about a DNS query.
     pub fn query(
         &self,
         subject: &Endpoint,
@@ -146,7 +153,7 @@ impl PolicyVersion {
         peer: IpAddr,
         traffic: Traffic,
         name: &str,
-    ) -> Finding {
-        self.model.rule_on_query(subject, direction, &self.identity(peer), traffic, name)
+    ) -> Decision {
+        self.model.decide_query(subject, direction, &self.identity(peer), traffic, name)
     }
 }

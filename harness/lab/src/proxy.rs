@@ -1,7 +1,7 @@
-//! The proxies that judge what a packet does not show: DNS queries, HTTP requests, and the server names of TLS.
+//! The proxies that decide about what a packet alone does not show: DNS queries, HTTP requests, and TLS server names.
 //!
-//! They live in a namespace and a thread of their own. The datapath hands them connections under tokens, see
-//! [`crate::redirect`]; their own connections to the servers leave from the tokens' siblings.
+//! They run in a namespace and a thread of their own. The datapath hands them connections under tokens, see
+//! [`crate::redirect`]; their connections to the servers start at the siblings of the tokens.
 
 mod dns;
 mod http;
@@ -26,9 +26,9 @@ use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, TLS_POR
 pub(crate) use judge::Judge;
 use tracing::debug;
 
-/// How many connections of one client each listener has at once: a flood takes no more.
+/// The largest number of open connections of one client to each listener, which limits floods.
 const CONNECTIONS: usize = 1024;
-/// How long a listener that cannot accept waits for others to end.
+/// How long a listener that cannot accept waits for other connections to end.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The running proxies. Their thread ends when this is dropped.
@@ -39,7 +39,7 @@ pub(crate) struct Proxies {
 }
 
 impl Proxies {
-    /// Starts the proxies; answers the device of their namespace too.
+    /// Starts the proxies, and returns the device of their namespace too.
     pub(crate) async fn start(
         maker: &NamespaceMaker,
         judge: Judge,
@@ -52,7 +52,7 @@ impl Proxies {
                 (Ipv6Addr::new(0xfd98, 19, 0, 0, 0, 0, 0, 0).into(), 64),
             ],
         };
-        // Each connection has two sockets. Where no more are allowed, fewer connections are served at once.
+        // Each connection has two sockets. If no more are allowed, fewer connections are served at once.
         let raised = getrlimit(Resource::RLIMIT_NOFILE)
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
         if let Err(error) = raised {
@@ -62,15 +62,15 @@ impl Proxies {
         let (ready, mut listening) = mpsc::unbounded_channel();
         let judge = Arc::new(judge);
         let making = maker.thread(wanted, move || {
-            // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
-            // there is no IPv6, there is no such setting.
+            // IPv4 sockets may have any address with a local route, IPv6 sockets only those of devices. Without IPv6
+            // there is no such setting.
             if let Err(error) = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1") {
                 debug!(%error, "the proxies have no IPv6");
             }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.and_then(|runtime| runtime.block_on(serve(judge, &ready, stopped)));
             if let Err(error) = served {
-                // Once they listen, nothing ends them but the lab.
+                // They listen until the lab ends.
                 let _ = ready.send(Err(error));
             }
         });
@@ -111,9 +111,9 @@ async fn serve(
         ));
         tokio::spawn(dns::datagrams(datagrams, udp));
     }
-    // Whoever started them waits for it, or the lab ends already.
+    // The caller waits for it, or the lab is ending.
     let _ = ready.send(Ok(()));
-    // An error says that the other side was dropped, which means the same.
+    // An error means that the other side was dropped, which has the same effect.
     let _ = stopped.await;
     Ok(())
 }
@@ -139,7 +139,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
                     drop(share);
                 });
             }
-            // Too many open files, or a client that has gone already: the next one may do better.
+            // Too many open files, or a client that has gone already: the next accept may succeed.
             Err(error) => {
                 debug!(%error, "a proxy cannot take a connection");
                 tokio::time::sleep(PAUSE).await;
@@ -148,7 +148,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     }
 }
 
-/// What each client may have of something that there is not enough of for all.
+/// The shares of clients in a limited resource.
 struct Shares {
     each: usize,
     by_client: BTreeMap<IpAddr, Arc<Semaphore>>,
@@ -159,14 +159,14 @@ impl Shares {
         Self { each, by_client: BTreeMap::new() }
     }
 
-    /// One for a client, until it is dropped; none if the client has all of its share.
+    /// One unit for a client, until it is dropped; none if the client has used its share.
     fn of(&mut self, client: IpAddr) -> Option<OwnedSemaphorePermit> {
         let share = self.by_client.entry(client).or_insert_with(|| Arc::new(Semaphore::new(self.each)));
         Arc::clone(share).try_acquire_owned().ok()
     }
 }
 
-/// A connection to a server for a client, from where the datapath knows it.
+/// A connection to a server on behalf of a client, from the address that the datapath knows.
 async fn upstream(redirect: &Redirect, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -174,7 +174,7 @@ async fn upstream(redirect: &Redirect, server: SocketAddr) -> io::Result<TcpStre
     socket.connect(server).await
 }
 
-/// A socket for datagrams to the server that a client meant.
+/// A socket for datagrams to the server that a client addressed.
 async fn upstream_datagrams(redirect: &Redirect) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind::<SocketAddr>(redirect.upstream()).await?;
     socket.connect(redirect.server).await?;

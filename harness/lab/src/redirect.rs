@@ -1,39 +1,39 @@
-//! Connections that the datapath hands to a proxy, and under which address the proxy knows them.
+//! Connections that the datapath redirects to a proxy, and their addresses there.
 //!
-//! The proxies live in a namespace of their own. A redirected connection reaches them from an address that stands
-//! for it alone (its *token*), and the proxy's own connection to the server leaves from the token's sibling; the
-//! datapath puts the client's and the server's true addresses back. So both ends see each other's, and two clients
-//! never meet, whatever ports they choose.
+//! The proxies have a namespace of their own. A redirected connection reaches them from an address that identifies it
+//! (its *token*), and the proxy's connection to the server starts at the token's sibling. The datapath restores the
+//! client's and the server's true addresses, so that each end sees the other's, and the ports of two clients never
+//! collide.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use verdikt_engine::datapath::ProxyKind;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::ProxyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-/// Where the proxies listen for each kind, by family.
+/// The addresses on which the proxies listen, by family.
 pub const PROXY_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// See [`PROXY_V4`].
 pub const PROXY_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x12, 0, 0, 0, 0, 0, 1);
 /// The port of the HTTP proxy.
 pub const HTTP_PORT: u16 = 15_001;
-/// The port of the proxy that reads the beginning of TLS.
+/// The port of the proxy that reads the start of TLS.
 pub const TLS_PORT: u16 = 15_443;
 /// The port of the DNS proxy, UDP and TCP.
 pub const DNS_PORT: u16 = 15_053;
 
-/// One connection, or one client port's datagrams, that a proxy judges.
+/// One connection, or the datagrams of one client port, that a proxy decides about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect {
     /// Its number, part of its token.
     pub number: u16,
-    /// Which proxy.
+    /// The proxy.
     pub kind: ProxyKind,
-    /// Whose policy sends it there.
+    /// The endpoint whose policy redirects it.
     pub subject: Endpoint,
-    /// In which direction.
+    /// The direction of that policy.
     pub direction: Direction,
     /// The transport.
     pub protocol: Protocol,
@@ -52,12 +52,12 @@ impl Redirect {
         }
     }
 
-    /// From where the connection reaches the proxy: 198.18.0.0/16 (not .0.x), or `fd98:12::/64`.
+    /// The source address of the connection at the proxy: in 198.18.0.0/16 (not .0.x), or `fd98:12::/64`.
     pub fn token(&self) -> SocketAddr {
         SocketAddr::new(address(self.client.ip(), 18, self.number), self.client.port())
     }
 
-    /// From where the proxy's connection to the server leaves: 198.19.0.0/16, or `fd98:13::/64`.
+    /// The source address of the proxy's connection to the server: in 198.19.0.0/16, or `fd98:13::/64`.
     pub fn upstream(&self) -> SocketAddr {
         SocketAddr::new(address(self.client.ip(), 19, self.number), self.client.port())
     }
@@ -73,7 +73,7 @@ fn address(like: IpAddr, range: u8, number: u16) -> IpAddr {
     }
 }
 
-/// Every connection that a proxy judges now, by number. Shared by the datapath, which adds and removes, and the
+/// Every connection that a proxy is handling, by number. Shared by the datapath, which adds and removes, and the
 /// proxies, which look up.
 #[derive(Debug, Default)]
 pub struct Redirects(Mutex<RedirectTable>);
@@ -88,7 +88,7 @@ impl Redirects {
     /// Adds a connection; `build` gets its number. None if all numbers are taken.
     pub fn add(&self, build: impl FnOnce(u16) -> Redirect) -> Option<Arc<Redirect>> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The first 256 numbers are left to the proxies' own addresses.
+        // The first 256 numbers are reserved for the proxies' own addresses.
         let next = |number: u16| number.checked_add(1).unwrap_or(256).max(256);
         let mut number = next(table.last);
         let end = number;
@@ -109,7 +109,7 @@ impl Redirects {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).by_number.remove(&number);
     }
 
-    /// The connection that a token or its sibling stands for.
+    /// The connection of a token or its sibling.
     pub fn of(&self, token: IpAddr) -> Option<Arc<Redirect>> {
         let number = match token {
             IpAddr::V4(address) => u16::from_be_bytes([address.octets()[2], address.octets()[3]]),

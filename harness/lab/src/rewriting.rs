@@ -1,8 +1,8 @@
-//! Finds out whether something on this machine rewrites addresses of the lab in the sockets of its processes.
+//! Detects whether something on this machine rewrites addresses of the lab in the sockets of its processes.
 //!
-//! Where Cilium replaces kube-proxy, eBPF programs of the root cgroup do that to every process, whatever network
-//! namespace it is in: to the addresses of its services, inside and outside the cluster, and to the ports that services
-//! have at its nodes. A socket does not show it, for what it says of its peer is rewritten back: only its packets do.
+//! If Cilium replaces kube-proxy, eBPF programs of the root cgroup do so for every process, in any network namespace:
+//! with the addresses of its services, inside and outside the cluster, and the ports that services have at its nodes.
+//! A socket does not show it, because its peer address is rewritten back; only its packets do.
 //! <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#socket-loadbalancer-bypass-in-pod-namespace>
 
 mod sockets;
@@ -26,39 +26,39 @@ use crate::packet::{TCP, Tuple, UDP, parse};
 
 pub(crate) use self::sockets::to_try;
 
-/// The first of the addresses from which sockets are tried.
+/// The first of the addresses from which sockets are tested.
 const HOME_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 /// See [`HOME_V4`].
 const HOME_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x12, 0, 0, 0, 0, 0, 2);
-/// How many are tried at the same time: each with two sockets at most.
+/// The number of tests at the same time, with two sockets each at most.
 const TOGETHER: usize = 100;
 /// How long a packet may take from a socket to the device.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Longer than any packet that is sent here.
+/// Longer than any packet of a test.
 const LONGEST: usize = 1500;
 
 /// Where attempts of the lab go.
 pub(crate) type TriedSocket = (Protocol, SocketAddr);
 
-/// Where packets to a socket of the lab on this machine go in place of that socket.
+/// The actual destination of packets to a socket of the lab on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
     /// The transport.
     pub protocol: Protocol,
     /// The address and port that clients use.
     pub socket: SocketAddr,
-    /// Where they go.
+    /// The destination.
     pub to: RewrittenTo,
 }
 
-/// Where packets go instead.
+/// The actual destination of packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RewrittenTo {
-    /// There.
+    /// This address and port.
     Socket(SocketAddr),
-    /// Nowhere: none is sent.
+    /// Nowhere: no packet is sent.
     Nowhere,
-    /// Nowhere: the socket is refused, for this reason of the system's.
+    /// Nowhere: the system refuses the socket with this error.
     Refused(io::ErrorKind),
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Rewritten {
     }
 }
 
-/// All that are rewritten; at least one.
+/// All rewritten sockets; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RewrittenSockets(pub Vec<Rewritten>);
 
@@ -90,13 +90,13 @@ impl fmt::Display for RewrittenSockets {
     }
 }
 
-/// One socket of this machine that was told to send something.
+/// A socket of this machine that was made to send something.
 struct Sent {
     to: TriedSocket,
     from: io::Result<u16>,
 }
 
-/// Tries sockets from a namespace of its own; answers those that are rewritten, in their order.
+/// Tests sockets in a namespace of its own; returns the rewritten ones in order.
 pub(crate) async fn rewritten(
     maker: &NamespaceMaker,
     sockets: &[TriedSocket],
@@ -111,7 +111,7 @@ pub(crate) async fn rewritten(
         };
         let (name, of_thread) = (wanted.name.clone(), sockets.to_vec());
         let making = maker.thread(wanted, move || {
-            // Nobody waits for it only if the lab has panicked.
+            // The receiver is gone only if the lab has panicked.
             let _ = tell.send(send_all(&of_thread));
         });
         let (device, _) = making.await?;
@@ -158,7 +158,7 @@ fn send_all(sockets: &[TriedSocket]) -> Vec<Sent> {
 
 fn connect(to: &SockAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::from(i32::from(to.family())), Type::STREAM, None)?;
-    // A port of its own: one that is chosen by `connect` can be that of another connection, to another address.
+    // A port of its own: one that `connect` chooses may be in use by another connection, to another address.
     let any = to.as_socket_ipv4().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |_| Ipv4Addr::UNSPECIFIED.into());
     socket.bind(&SocketAddr::new(any, 0).into())?;
     socket.set_nonblocking(true)?;
@@ -207,7 +207,7 @@ fn compare(sent: Vec<Sent>, device: &SyncDevice) -> Vec<Rewritten> {
     found
 }
 
-/// Where the first packet from each port goes, as long as there are any to come.
+/// The destination of the first packet from each port, while packets are expected.
 fn packets(device: &SyncDevice, expected: &[(u8, u16)]) -> BTreeMap<(u8, u16), SocketAddr> {
     let deadline = Instant::now() + PATIENCE;
     let mut seen = BTreeMap::new();
@@ -217,7 +217,7 @@ fn packets(device: &SyncDevice, expected: &[(u8, u16)]) -> BTreeMap<(u8, u16), S
         let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         match poll(&mut ready, timeout) {
-            // A signal came, which is for others.
+            // A signal for another part of the program.
             Err(Errno::EINTR) => continue,
             // An error means the same as no packet.
             Ok(0) | Err(_) => break,
@@ -236,7 +236,7 @@ fn number(protocol: Protocol) -> Option<u8> {
     match protocol {
         Protocol::Tcp => Some(TCP),
         Protocol::Udp => Some(UDP),
-        // No balancer at sockets knows it.
+        // No socket load balancer knows it.
         Protocol::Sctp => None,
     }
 }

@@ -1,5 +1,5 @@
-//! The services of a topology as the datapath knows them: address and port to the backends'. A service with several
-//! backends has, beside its own address, one for each of them.
+//! The services of a topology as the datapath needs them: from address and port to backends. A service with several
+//! backends also has one address for each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +13,7 @@ use verdikt_scenario::topology::{
 
 use crate::datapath::{RedirectedPort, Relays, ServiceTable};
 
-/// Every port of every service, in each family its address and a backend have.
+/// Every port of every service, in each family in which it and a backend have an address.
 pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
     let mut table = ServiceTable::default();
     for lead in leads(topology, addresses) {
@@ -33,7 +33,8 @@ pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
     table
 }
 
-/// The ports that local redirect policies lead clients of the node away from, each with those and where they are led.
+/// The ports whose clients on the node are redirected by local redirect policies, with these clients and the new
+/// destinations.
 fn redirected(
     topology: &Topology,
     addresses: &Addresses,
@@ -68,7 +69,7 @@ fn redirected(
     ports
 }
 
-/// The ports of the node that lead to pods, in each family that both have.
+/// The ports of the node that are forwarded to pods, in each family that both have.
 fn host_ports(topology: &Topology, addresses: &Addresses) -> BTreeMap<(IpAddr, Protocol, u16), SocketAddr> {
     let own = |endpoint: &Endpoint| addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
     let Ok(node) = LOCAL_NODE.parse().map(Endpoint::Node) else { return BTreeMap::new() };
@@ -86,17 +87,17 @@ fn host_ports(topology: &Topology, addresses: &Addresses) -> BTreeMap<(IpAddr, P
     .collect()
 }
 
-/// Addresses that lead to the backends of a service.
+/// Addresses of the backends of a service.
 struct Lead<'a> {
     service: &'a NamespacedName,
     addresses: &'a [IpAddr],
-    /// The addresses of the one backend that they lead to; none where they lead to all.
+    /// The addresses of the only backend they lead to; none if they lead to all.
     to_alone: Option<&'a [IpAddr]>,
-    /// Whether hosts outside reach the service by them.
+    /// Whether hosts outside use them.
     is_open: bool,
 }
 
-/// The addresses of services, then those of their backends alone, then those over nodes.
+/// The addresses of services, then those of their single backends, then those through nodes.
 fn leads<'a>(topology: &'a Topology, addresses: &'a Addresses) -> impl Iterator<Item = Lead<'a>> {
     let own = |backend: &Endpoint| addresses.endpoints.get(backend).map_or(&[][..], Vec::as_slice);
     let all = addresses.services.iter().map(|(service, list)| Lead {
@@ -120,13 +121,13 @@ fn leads<'a>(topology: &'a Topology, addresses: &'a Addresses) -> impl Iterator<
     all.chain(single).chain(over_nodes)
 }
 
-/// Whether hosts outside reach a service. The lab has no ports of nodes: they use its address.
+/// Whether hosts outside reach a service. The lab has no node ports: they use its address.
 fn is_open(topology: &Topology, name: &NamespacedName) -> bool {
     topology.services.get(name).is_some_and(Service::is_open_outside)
 }
 
-/// The addresses by which hosts outside reach services over nodes, each with the address of its node in the same family;
-/// in a tunnel with itself, which nobody has.
+/// The addresses through which hosts outside reach services over nodes, each with the address of its node in the same
+/// family; in a tunnel with itself, which no endpoint has.
 pub fn relays(topology: &Topology, addresses: &Addresses) -> Relays {
     let mut relays = Relays::new();
     for (relay, list) in &addresses.relays {

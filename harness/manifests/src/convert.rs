@@ -1,4 +1,4 @@
-//! From objects to a topology: each object by its kind, then what they say together.
+//! Converts objects to a topology: each object by its kind, then their relations.
 
 mod behind;
 mod names;
@@ -25,10 +25,11 @@ use crate::workload::{Workload, controller, pod_template, workload};
 
 use self::routes::{Entrances, FoundIngress, FoundRoute, JoinedRoutes};
 
-/// The namespace of what names none and is told none: that of `kubectl apply` with a new kubeconfig.
+/// The default namespace: that of `kubectl apply` with a new kubeconfig.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
-/// Makes a topology of objects that are not policies. Those without a namespace are in the one given, or in `default`.
+/// Makes a topology of objects that are not policies. Objects without a namespace are in the one given, or in
+/// `default`.
 pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> ManifestTopology {
     let mut reader = ManifestReader { namespace, ..ManifestReader::default() };
     for manifest in manifests {
@@ -37,7 +38,7 @@ pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> Man
     reader.finish()
 }
 
-/// Adds the namespaces of policies, which exist where a policy can be in force.
+/// Adds the namespaces of policies; a policy can only be in force in a namespace that exists.
 pub(crate) fn add_namespaces_of_policies(topology: &mut Topology, policies: &[Manifest]) {
     for policy in policies {
         if let Some(namespace) = policy.object().namespace.and_then(|namespace| namespace.parse().ok()) {
@@ -52,18 +53,18 @@ struct FoundWorkload<'a> {
     name: NamespacedName,
     place: Place,
     workload: Workload,
-    /// The controller that makes it, if it says so.
+    /// The controller that creates it, if it names one.
     controller: Option<(&'a str, &'a str)>,
 }
 
-/// The ports of a service that are held against what is behind it.
+/// The ports of a service that are compared with its backends.
 pub(crate) struct PortPlace {
     pub(crate) service: NamespacedName,
     pub(crate) index: usize,
     pub(crate) place: Place,
 }
 
-/// What was read so far.
+/// What has been read so far.
 #[derive(Default)]
 struct ManifestReader<'a> {
     namespace: Option<&'a NamespaceName>,
@@ -75,7 +76,7 @@ struct ManifestReader<'a> {
     slices: BTreeMap<NamespacedName, Vec<EndpointSlice>>,
     entrances: Entrances,
     redirects: Vec<(NamespacedName, FoundRedirect)>,
-    /// The first object that names no namespace, and how many there are.
+    /// The first object that names no namespace, and the number of such objects.
     without_namespace: Option<(Place, usize)>,
 }
 
@@ -159,7 +160,7 @@ impl<'a> ManifestReader<'a> {
             self.objects.topology.namespaces.insert(name, labels);
             return Ok(());
         };
-        // Every application of a namespace may bring it along.
+        // Every application of a namespace may include it.
         if self.objects.topology.namespaces.get(&name) != Some(&labels) {
             let message = format!("namespace {name} is there twice, with other labels");
             let help = twice(first);
@@ -247,7 +248,7 @@ impl<'a> ManifestReader<'a> {
         Ok(())
     }
 
-    /// A gateway: what is behind it sees the proxy of Cilium as its client, if Cilium runs it.
+    /// A gateway. Its backends see the proxy of Cilium as their client, if Cilium runs it.
     fn add_gateway(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
         let (name, place) = self.name(manifest)?;
         match gateway(&manifest.root)? {
@@ -294,7 +295,7 @@ impl<'a> ManifestReader<'a> {
         self.name_workloads();
         let unselective = std::mem::take(&mut self.unselective);
         for name in self.slices.keys().filter(|name| !unselective.contains_key(*name)) {
-            // The pods that a selector finds say it already.
+            // The pods that a selector matches define them already.
             let of_pods = self.objects.topology.services.contains_key(name);
             let what = if of_pods {
                 "Endpoints (of a service with a selector)"
@@ -334,7 +335,7 @@ impl<'a> ManifestReader<'a> {
     }
 }
 
-/// The name of an object, or what its generated name begins with.
+/// The name of an object, or the prefix of its generated name.
 fn object_name(manifest: &Manifest) -> Result<(&str, Position), Unusable> {
     let at = |key: &str| manifest.root.position_near(&["metadata", key]);
     if let Some(name) = field::optional_text(&manifest.root, &["metadata", "name"])? {
@@ -346,7 +347,7 @@ fn object_name(manifest: &Manifest) -> Result<(&str, Position), Unusable> {
     Ok((name.ok_or_else(missing)?, at("generateName")))
 }
 
-/// What to do about an object that is there twice.
+/// What to do about an object that occurs twice.
 fn twice(first: &Place) -> String {
     format!("it is also at {first}: name the files of one cluster alone")
 }

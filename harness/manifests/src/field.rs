@@ -1,4 +1,4 @@
-//! Fields of objects as they can be read: text, labels, numbers, or why not.
+//! Reads fields of objects: text, labels, numbers, or why they cannot be read.
 
 use verdikt_scenario::document::{Entry, Value, YamlNode};
 use verdikt_scenario::loader::{Unrendered, unrendered_text};
@@ -8,15 +8,15 @@ use verdikt_scenario::topology::Labels;
 /// Why a field cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
-    /// A tool has yet to render it.
+    /// It is not rendered yet.
     Unrendered(Unrendered),
-    /// SOPS has encrypted it.
+    /// It is encrypted with SOPS.
     Encrypted,
-    /// The API server does not take it.
+    /// The API server would refuse it.
     Wrong(Position, String),
 }
 
-/// How an encrypted value begins.
+/// The prefix of an encrypted value.
 /// <https://getsops.io/docs/#encrypting-only-parts-of-a-file>
 const ENCRYPTED: &str = "ENC[";
 
@@ -31,20 +31,20 @@ pub(crate) fn text<'a>(node: &'a YamlNode, what: &str) -> Result<&'a str, Unusab
     unrendered_text(text).map_or(Ok(text), |why| Err(Unusable::Unrendered(why)))
 }
 
-/// The text of a field that may be left out.
+/// The text of an optional field.
 pub(crate) fn optional_text<'a>(root: &'a YamlNode, path: &[&str]) -> Result<Option<&'a str>, Unusable> {
     let node = root.at(path);
     node.map(|node| text(node, &format!("`{}`", path.join(".")))).transpose()
 }
 
-/// Labels; none where the field is left out.
+/// Labels; none if the field is missing.
 pub(crate) fn labels(node: Option<&YamlNode>) -> Result<Labels, Unusable> {
     let mut labels = Labels::new();
     for Entry { key, position, value } in node.map_or(&[][..], YamlNode::entries) {
         if let Some(why) = unrendered_text(key) {
             return Err(Unusable::Unrendered(why));
         }
-        // `app: null` is an empty value to the API server.
+        // To the API server, `app: null` is an empty value.
         let value = match &value.value {
             Value::Null => "",
             _ => text(value, &format!("the value of label `{key}`")).map_err(|error| at(error, *position))?,

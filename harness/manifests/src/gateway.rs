@@ -1,4 +1,4 @@
-//! Gateways and what leads requests behind them: `Gateway`, `HTTPRoute` and `Ingress`, as far as routes of a topology say it.
+//! Gateways and their routes: `Gateway`, `HTTPRoute` and `Ingress`, as far as a topology can express them.
 //!
 //! <https://gateway-api.sigs.k8s.io/reference/spec/>, <https://kubernetes.io/docs/concepts/services-networking/ingress/>
 
@@ -12,13 +12,13 @@ use crate::field::{self, Unusable};
 /// The class of the gateways and ingresses that Cilium runs itself.
 const CILIUM_CLASS: &str = "cilium";
 
-/// The annotation by which an Ingress named its class before there was a field.
+/// The annotation with the class of an Ingress, from before there was a field for it.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
-/// Letters that make a path of an implementation's own kind a regular expression to Cilium.
+/// Characters that make a path of type `ImplementationSpecific` a regular expression in Cilium.
 const REGULAR: &str = "^$*+?()[]{}|\\";
 
-/// A part of an object that a topology has no words for, and why.
+/// A part of an object that a topology cannot express, and why.
 pub(crate) type Inexpressible = &'static str;
 
 /// A gateway of Cilium.
@@ -27,7 +27,7 @@ pub(crate) struct Gateway {
     pub(crate) listeners: Vec<Listener>,
 }
 
-/// A listener for requests.
+/// A listener for HTTP requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
     pub(crate) name: String,
@@ -35,7 +35,7 @@ pub(crate) struct Listener {
     pub(crate) takes: RouteNamespaces,
 }
 
-/// The namespaces whose routes a listener takes.
+/// The namespaces whose routes a listener accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RouteNamespaces {
     Same,
@@ -75,7 +75,7 @@ pub(crate) enum RoutePort {
     Name(String),
 }
 
-/// The host of a route: any, one, or none that a topology can say.
+/// The host of a route: any, one, or one that a topology cannot express.
 pub(crate) fn host(text: Option<&str>) -> Result<Option<DnsName>, Inexpressible> {
     match text {
         None | Some("") => Ok(None),
@@ -84,7 +84,7 @@ pub(crate) fn host(text: Option<&str>) -> Result<Option<DnsName>, Inexpressible>
     }
 }
 
-/// Reads a `Gateway`; none that Cilium does not run.
+/// Reads a `Gateway`; none if Cilium does not run it.
 pub(crate) fn gateway(root: &YamlNode) -> Result<Option<Gateway>, Unusable> {
     if field::optional_text(root, &["spec", "gatewayClassName"])? != Some(CILIUM_CLASS) {
         return Ok(None);
@@ -170,10 +170,10 @@ fn http_rule(rule: &YamlNode, own: Option<&str>) -> Result<Result<RouteRule, Ine
     Ok(Ok(RouteRule { prefixes, service, port: RoutePort::Number(port), position }))
 }
 
-/// What an `Ingress` leads where: a host and a rule each.
+/// The rules of an `Ingress`, each with its host.
 pub(crate) type IngressRules = Vec<Result<(Option<String>, RouteRule), Inexpressible>>;
 
-/// Reads an `Ingress`; none that Cilium does not run.
+/// Reads an `Ingress`; none if Cilium does not run it.
 pub(crate) fn ingress(root: &YamlNode) -> Result<Option<IngressRules>, Unusable> {
     let class = match field::optional_text(root, &["spec", "ingressClassName"])? {
         None => field::optional_text(root, &["metadata", "annotations", CLASS_ANNOTATION])?,

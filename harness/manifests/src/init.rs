@@ -1,6 +1,6 @@
-//! First scenarios: what manifests suggest to attempt, from whom, and the table that somebody predicts for it.
+//! Writes first scenarios: attempts that manifests suggest, and the table that the caller predicts.
 //!
-//! A team reviews the result as it would a snapshot, so everything that is derived says where from.
+//! Authors review the result like a snapshot, so everything that is derived says where it comes from.
 
 mod attempts;
 mod blocks;
@@ -13,47 +13,47 @@ mod write;
 mod yaml;
 
 use verdikt_scenario::attempt::Attempt;
-use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::expect::VerdictWord;
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::Situation;
 use outside::Outside;
 
-/// How a scenario gets at manifests.
+/// How a scenario refers to manifests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestReference {
-    /// They stand in the scenario itself.
+    /// They are in the scenario file itself.
     Inline,
-    /// They are files and folders, as the scenario names them.
+    /// They are files and folders, named relative to the scenario.
     Paths {
-        /// Those of the topology.
+        /// The manifests of the topology.
         manifests: Vec<String>,
-        /// Those with the policies.
+        /// The manifests with the policies.
         policies: Vec<String>,
     },
 }
 
-/// What a first scenario is made of.
+/// The input of a first scenario.
 #[derive(Clone, Copy, Debug)]
 pub struct ScenarioDraft<'a> {
     /// The manifests.
     pub situation: &'a Situation,
-    /// How the scenario gets at them.
+    /// How the scenario refers to them.
     pub reference: &'a ManifestReference,
-    /// The file of Helm values that says what Cilium is configured to do, as the scenario names it.
+    /// The Helm values file with the settings of Cilium, named relative to the scenario.
     pub values: Option<&'a str>,
     /// The scenario's name.
     pub name: &'a str,
-    /// The command that makes it, for its reader.
+    /// The command that writes it, for its reader.
     pub command: &'a str,
-    /// The namespace of what names none, if any does.
+    /// The namespace of objects that name none, if there are any.
     pub namespace: Option<&'a str>,
-    /// How many cells the table may have.
+    /// The largest number of cells.
     pub most_cells: usize,
 }
 
-/// An object that is refused: its index among the policies of the situation, who refuses it, and what that one says.
+/// A refused object: its index among the policies of the situation, who refuses it, and the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedPolicy {
     /// The index.
@@ -64,11 +64,11 @@ pub struct RefusedPolicy {
     pub message: String,
 }
 
-/// What is predicted for a topology.
+/// The predictions for a topology.
 #[derive(Clone, Debug, Default)]
 pub struct Predicted {
-    /// The verdict of every cell in the order asked for; none where the policy model does not know.
-    pub verdicts: Vec<Option<ExpectedVerdict>>,
+    /// The verdict of every cell in the given order; none if the policy model abstains.
+    pub verdicts: Vec<Option<VerdictWord>>,
     /// The policies that are refused.
     pub refused: Vec<RefusedPolicy>,
 }
@@ -81,13 +81,13 @@ pub type Predict<'a> = &'a dyn Fn(&Topology, &[(Endpoint, Attempt)]) -> Predicte
 pub struct FirstScenario {
     /// The file.
     pub text: String,
-    /// How many attempts it has.
+    /// The number of attempts.
     pub attempts: usize,
-    /// How many cells.
+    /// The number of cells.
     pub cells: usize,
-    /// How many attempts were suggested beyond the most cells.
+    /// The number of suggested attempts that did not fit.
     pub left_out: usize,
-    /// The attempts of which the policy model does not know a verdict.
+    /// The attempts about which the policy model abstains.
     pub unknown: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
-//! Kubernetes objects to topologies: what a repository, a renderer or a cluster says of pods, services and namespaces.
+//! Topologies from Kubernetes objects: pods, services and namespaces of a repository, a renderer or a cluster.
 //!
-//! [`read`] makes a [`Situation`] of files, folders or the standard input: what policies can be asked about. The files
-//! themselves are read by [`Loader`]; everything else here is pure.
+//! [`read`] makes a [`Situation`] of files, folders or the standard input. [`Loader`] reads the files themselves;
+//! everything else here is pure.
 //!
 //! ```no_run
 //! use std::path::PathBuf;

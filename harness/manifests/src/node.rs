@@ -1,4 +1,4 @@
-//! Nodes of a cluster, as their objects describe them.
+//! Nodes of a cluster, from their objects.
 
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::topology::Node;
@@ -9,7 +9,7 @@ use crate::field::{self, Unusable};
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
-/// The name of a node as the topology has it: the names of hosts and nodes have no dots, so that none is taken for a DNS
+/// The name of a node in the topology: names of hosts and nodes have no dots, so that none is mistaken for a DNS
 /// name.
 pub(crate) fn node_name(text: &str) -> String {
     text.replace('.', "-")

@@ -1,4 +1,4 @@
-//! What the containers of a pod declare to serve.
+//! The servers that the containers of a pod declare.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -11,10 +11,10 @@ use crate::field::{Unusable, text};
 
 /// The port of DNS.
 const DNS: u16 = 53;
-/// The ports that services of type `NodePort` have.
+/// The default port range of services of type `NodePort`.
 const NODE_PORTS: RangeInclusive<u16> = 30_000..=32_767;
 
-/// The ports of all containers, those that start before and stay included.
+/// The ports of all containers, including init containers that keep running.
 pub(crate) fn served(pod: &YamlNode) -> Result<Vec<Served>, Unusable> {
     let mut all: Vec<Served> = Vec::new();
     let stays =
@@ -28,8 +28,8 @@ pub(crate) fn served(pod: &YamlNode) -> Result<Vec<Served>, Unusable> {
     Ok(all)
 }
 
-/// The ports of the node that lead to a pod with these containers. Cilium keeps those of a loopback address to the node
-/// itself, and takes none of the range of services.
+/// The ports of the node that are forwarded to a pod with these containers. Cilium does not forward those of a
+/// loopback address, nor those in the range of services.
 pub(crate) fn of_host(pod: &YamlNode) -> Result<Vec<ServicePort>, Unusable> {
     let mut all: Vec<ServicePort> = Vec::new();
     for container in pod.get("containers").map_or(&[][..], YamlNode::elements) {
@@ -50,7 +50,7 @@ pub(crate) fn of_host(pod: &YamlNode) -> Result<Vec<ServicePort>, Unusable> {
     Ok(all)
 }
 
-/// Adds a port unless it is there. What two containers call alike keeps the name that came first.
+/// Adds a port unless it exists. A name that two containers use belongs to the first.
 pub(crate) fn add(all: &mut Vec<Served>, mut new: Served) {
     const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
     let shares = |other: &Served| {
@@ -85,11 +85,11 @@ fn one(declared: &YamlNode) -> Result<Served, Unusable> {
     Ok(Served { protocol: speaks, port, name })
 }
 
-/// What a server speaks, as far as the port and its name say so.
+/// The protocol of a server, as far as its port and name tell.
 fn spoken(protocol: Protocol, port: Port, name: Option<&str>) -> ServedProtocol {
     match protocol {
         Protocol::Sctp => ServedProtocol::Sctp,
-        // Who answers to queries over UDP does over TCP, declared or not.
+        // A DNS server that answers over UDP also answers over TCP, declared or not.
         Protocol::Udp if port.get() == DNS => ServedProtocol::Dns,
         Protocol::Udp => ServedProtocol::Udp,
         Protocol::Tcp if name.is_some_and(|name| name == "http" || name.starts_with("http-")) => {
@@ -99,7 +99,7 @@ fn spoken(protocol: Protocol, port: Port, name: Option<&str>) -> ServedProtocol 
     }
 }
 
-/// The transport protocol of a port; TCP where none is given.
+/// The transport protocol of a port; TCP if none is given.
 pub(crate) fn protocol(port: &YamlNode) -> Result<Protocol, Unusable> {
     let Some(node) = port.get("protocol") else { return Ok(Protocol::Tcp) };
     match text(node, "`protocol`")? {
@@ -117,7 +117,7 @@ pub(crate) fn protocol(port: &YamlNode) -> Result<Protocol, Unusable> {
 pub(crate) fn number(node: &YamlNode, what: &str) -> Result<Port, Unusable> {
     let number = match &node.value {
         Value::Integer(number) => u16::try_from(*number).ok().and_then(Port::new),
-        // A variable that a tool has yet to put a number in place of.
+        // A variable in place of a number, which is not rendered yet.
         Value::Text(_) => {
             text(node, what)?;
             None

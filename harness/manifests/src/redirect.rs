@@ -1,5 +1,5 @@
-//! Local redirect policies: pods that answer clients of their own node in the place of a service or an address outside. For
-//! policies the pod is the destination then. That of the DNS server is the `cache` of the topology.
+//! Local redirect policies: pods that answer clients on their own node instead of a service or an address outside.
+//! For policies the pod is then the destination. The policy of a DNS cache becomes the `cache` of the topology.
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/>
 
@@ -16,22 +16,22 @@ use verdikt_scenario::topology::{
 use crate::field::{self, Unusable};
 use crate::ports;
 
-/// What a `CiliumLocalRedirectPolicy` leads elsewhere.
+/// A `CiliumLocalRedirectPolicy` as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundRedirect {
-    /// Whose clients it leads elsewhere; none where that cannot be told.
+    /// The frontend; none if it cannot be determined.
     frontend: Option<RedirectFrontend>,
-    /// The ports that it is about; none where it is about all of a service.
+    /// Its ports; none if it is about all ports of a service.
     of_clients: Option<Vec<RedirectPort>>,
     /// The ports of the pods that answer.
     of_pods: Vec<RedirectPort>,
     /// The labels of the pods that answer.
     selects: Labels,
-    /// Whether the pods that answer are not led.
+    /// Whether the pods that answer are not redirected.
     spares_backends: bool,
 }
 
-/// A port, with the name by which a policy pairs it with another one.
+/// A port, with the name by which a policy pairs it with another port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RedirectPort {
     port: Port,
@@ -79,7 +79,7 @@ fn named_ports(list: &YamlNode) -> Result<Vec<RedirectPort>, Unusable> {
 }
 
 impl FoundRedirect {
-    /// Whether it leads the queries of pods elsewhere.
+    /// Whether it redirects the queries of pods.
     fn takes_queries(&self, topology: &Topology) -> bool {
         let is_dns = |port: &RedirectPort| port.port.get() == DNS_PORT;
         let has_port = self.of_clients.as_ref().is_none_or(|ports| ports.iter().any(is_dns));
@@ -94,7 +94,7 @@ impl FoundRedirect {
         has_port && of_dns
     }
 
-    /// The ports that it is about, each with that of the pods: the only one, or that of the same name.
+    /// The ports of the frontend, each with the port of the pods: the only one, or the one with the same name.
     fn pairs(&self, offered: &[RedirectPort]) -> Vec<ServicePort> {
         let of_clients = self.of_clients.as_deref().unwrap_or(offered);
         let own = |port: &RedirectPort| match (of_clients, self.of_pods.as_slice()) {
@@ -110,8 +110,8 @@ impl FoundRedirect {
     }
 }
 
-/// Takes the policies into the topology. `port_names` are the names of the ports of services, in their order. Answers what each
-/// of those is that are not taken.
+/// Adds the policies to the topology. `port_names` are the port names of services, in their order. Returns why each
+/// remaining policy was not added.
 pub(crate) fn join(
     redirects: &[(NamespacedName, FoundRedirect)],
     port_names: &BTreeMap<NamespacedName, Vec<String>>,
@@ -156,14 +156,14 @@ pub(crate) fn join(
     skipped
 }
 
-/// Whether a policy for one of these ports is there already.
+/// Whether another policy is about one of these ports already.
 fn is_led_already(frontend: &RedirectFrontend, ports: &[ServicePort], topology: &Topology) -> bool {
     let all = topology.redirects.values().filter(|other| other.frontend == *frontend);
     let mut led = all.flat_map(|other| &other.ports);
     led.any(|other| ports.iter().any(|port| (port.port, port.protocol) == (other.port, other.protocol)))
 }
 
-/// The ports that a service offers, with their names.
+/// The ports of a service, with their names.
 fn offered(
     service: Option<&NamespacedName>,
     port_names: &BTreeMap<NamespacedName, Vec<String>>,

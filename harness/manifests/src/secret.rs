@@ -1,4 +1,4 @@
-//! Secrets with which policies end TLS and begin it again.
+//! Secrets with which policies terminate and originate TLS.
 //!
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
@@ -11,17 +11,18 @@ use verdikt_scenario::topology::TlsSecret;
 
 use crate::field::{self, Unusable};
 
-/// The type that Kubernetes has for a certificate with its key.
+/// The type of a secret with a certificate and its key.
 const TLS: &str = "kubernetes.io/tls";
-/// The type of a secret that says none.
+/// The default type of a secret.
 const OPAQUE: &str = "Opaque";
-/// What every text in PEM has.
+/// A text that every PEM file contains.
 const PEM: &str = "-----BEGIN ";
 
-/// What a secret has for TLS: a certificate with its key, or authorities; none where a policy cannot refer to it for TLS.
+/// The TLS content of a secret: a certificate with its key, or authorities; none if a policy cannot refer to it for
+/// TLS.
 pub(crate) fn tls_secret(root: &YamlNode) -> Result<Option<TlsSecret>, Unusable> {
     let kind = field::optional_text(root, &["type"])?.filter(|kind| !kind.is_empty()).unwrap_or(OPAQUE);
-    // What Cilium's agent reads of a secret, unless a policy names other items.
+    // The items that Cilium's agent reads, unless a policy names others.
     let (certificate, key, authorities) =
         (item(root, "tls.crt"), item(root, "tls.key"), item(root, "ca.crt"));
     let has_item = [&certificate, &key, &authorities].iter().any(|item| item.is_some());
@@ -30,7 +31,7 @@ pub(crate) fn tls_secret(root: &YamlNode) -> Result<Option<TlsSecret>, Unusable>
     Ok((kind == TLS || kind == OPAQUE && has_item).then_some(secret))
 }
 
-/// An item of a secret. What is no base64 is empty: it is encrypted, or filled in later.
+/// An item of a secret. Invalid base64 counts as empty: it is encrypted, or filled in later.
 fn item(root: &YamlNode, name: &str) -> Option<String> {
     let text = |map: &str| root.at(&[map, name]).map(|node| node.text().unwrap_or_default());
     if let Some(plain) = text("stringData") {

@@ -9,20 +9,20 @@ use crate::field::{self, Unusable};
 use crate::ports;
 use crate::slices::UnselectiveService;
 
-/// What a Service object is.
+/// The result of reading a Service object.
 #[derive(Clone, Debug)]
 pub(crate) enum ReadService {
     /// A service of the topology.
     Service {
         service: Service,
-        /// Where each of its ports says what it leads to.
+        /// The places of its ports.
         positions: Vec<Position>,
         /// The name of each port.
         names: Vec<String>,
     },
-    /// One that says nothing of what is behind it.
+    /// A service without a selector.
     Unselective(UnselectiveService),
-    /// One that the topology has no words for, and why.
+    /// A service that a topology cannot express, and why.
     Skipped(&'static str),
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     if all.is_empty() {
         return Ok(ReadService::Skipped("without ports"));
     }
-    // Nobody outside reaches a service without an address of its own.
+    // A headless service is not reachable from outside.
     let service_type = if headless { ServiceType::ClusterIp } else { service_type };
     let is_selective = !selects.is_empty();
     let selects = Some(selects).filter(|_| is_selective);
@@ -61,7 +61,7 @@ pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     Ok(ReadService::Service { service, positions, names })
 }
 
-/// A service that is a name for another one outside.
+/// A service that is an alias of a name outside.
 fn external(root: &YamlNode) -> Result<ReadService, Unusable> {
     let labels = field::labels(root.at(&["metadata", "labels"]))?;
     let name = field::optional_text(root, &["spec", "externalName"])?;
@@ -72,7 +72,7 @@ fn external(root: &YamlNode) -> Result<ReadService, Unusable> {
     Ok(ReadService::Service { service, positions: Vec::new(), names: Vec::new() })
 }
 
-/// What a Service object says of how it is reached.
+/// The keys of a Service object that say how it is reached.
 fn reach(root: &YamlNode) -> Result<Service, Unusable> {
     let policy = |key: &str| match field::optional_text(root, &["spec", key])? {
         Some("Local") => Ok::<_, Unusable>(TrafficPolicy::Local),
@@ -91,12 +91,12 @@ fn reach(root: &YamlNode) -> Result<Service, Unusable> {
     })
 }
 
-/// How the port of a service is translated on the way to its pods.
+/// How the port of a service is translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PortTranslation {
-    /// It becomes the target port.
+    /// To the target port.
     ToTarget,
-    /// The name of a headless service leads to the pods themselves, where nothing translates ports.
+    /// Not at all: the name of a headless service resolves to the pods themselves.
     Absent,
 }
 

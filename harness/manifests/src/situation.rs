@@ -1,4 +1,4 @@
-//! A situation of manifests: a topology and the policies in force in it.
+//! A situation read from manifests: a topology and the policies in force.
 
 use std::path::PathBuf;
 
@@ -12,23 +12,23 @@ use verdikt_scenario::topology::Topology;
 
 use crate::convert;
 
-/// What manifests say: who is there, and which policies are in force.
+/// A topology with the policies in force, as manifests define them.
 #[derive(Debug, Default)]
 pub struct Situation {
     /// Namespaces, pods and services.
     pub topology: Topology,
-    /// Where the parts of the topology were written, what was skipped, and what is not rendered. Its own topology and
-    /// diagnostics have moved to the situation's.
+    /// The places of the topology's parts, what was skipped, and what is not rendered. Its topology and diagnostics
+    /// have been moved to the situation.
     pub objects: ManifestTopology,
     /// The policies, in the order of the paths.
     pub policies: Vec<Manifest>,
     /// How the cluster enforces policies.
     pub settings: Enforcement,
-    /// Every mistake and warning, sorted by place. No question may be answered if there is a mistake.
+    /// Every mistake and warning, sorted by place. No question can be answered if there is a mistake.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts of the files that were read.
     pub sources: SourceTexts,
-    /// The paths that hold no manifest.
+    /// The paths that contain no manifest.
     pub without: Vec<PathBuf>,
 }
 
@@ -37,12 +37,12 @@ pub fn loader(paths: &[PathBuf], reach: FileReach) -> Loader {
     Loader::new(paths, reach).with_objects(convert::objects)
 }
 
-/// Loads every scenario of the paths, which may refer to files within the paths and their repositories alone.
+/// Loads every scenario of the paths, which may refer only to files within the paths and their repositories.
 pub fn load(paths: &[PathBuf]) -> Loaded {
     loader(paths, FileReach::Inside).scenarios(paths)
 }
 
-/// Reads files, folders and the standard input (`-`) as one set of manifests. What names no namespace is in the
+/// Reads files, folders and the standard input (`-`) as one set of manifests. Objects without a namespace are in the
 /// one given, or in `default`.
 pub fn read(loader: &mut Loader, paths: &[PathBuf], namespace: Option<&NamespaceName>) -> Situation {
     let mut situation = Situation::of(loader.manifests(paths, namespace), namespace);
@@ -56,7 +56,7 @@ impl Situation {
     /// The situation of manifests that are read already.
     pub fn of(loaded: LoadedPolicies, namespace: Option<&NamespaceName>) -> Self {
         let LoadedPolicies { manifests, others, unrendered, without, mut diagnostics, sources, .. } = loaded;
-        // Objects that are not policies are something too.
+        // Objects other than policies count as well.
         let without = if others.is_empty() { without } else { Vec::new() };
         let mut objects = convert::objects(&others, namespace);
         for (why, names) in unrendered {
@@ -78,13 +78,13 @@ impl Situation {
         Self::of(LoadedPolicies { manifests, others, ..LoadedPolicies::default() }, None)
     }
 
-    /// What is wrong, without the warnings.
+    /// The mistakes, without the warnings.
     pub fn mistakes(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// Says which tool has to render the manifests, and how to pipe the result to a command of verdikt. Nothing can be
-    /// answered before.
+    /// Says which tool has to render the manifests, and how to pipe the result to a command of verdikt. No question
+    /// can be answered before that.
     pub fn not_rendered(&self, command: &str) -> Option<String> {
         let (why, names) = self.objects.unrendered.first_key_value()?;
         Some(why.remark(names, command))

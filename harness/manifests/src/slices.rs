@@ -1,4 +1,4 @@
-//! What stands behind services without a selector: the addresses that slices of endpoints name.
+//! The backends of services without a selector: the addresses in endpoint slices.
 //!
 //! <https://kubernetes.io/docs/concepts/services-networking/service/#services-without-selectors>
 
@@ -14,7 +14,7 @@ use verdikt_scenario::topology::{
 use crate::field::{self, Unusable};
 use crate::ports;
 
-/// The label by which a slice says whose it is.
+/// The label of a slice that names its service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// A port behind a service, by the name of the service's own port.
@@ -25,7 +25,7 @@ pub(crate) struct SlicePort {
     port: Port,
 }
 
-/// Addresses that share their ports.
+/// Addresses with the same ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EndpointSlice {
     addresses: BTreeSet<IpAddr>,
@@ -39,7 +39,7 @@ pub(crate) struct UnselectiveService {
     pub(crate) names: Vec<String>,
 }
 
-/// The service of an `EndpointSlice`, if it says so, and its addresses. Those of pods are the pods'.
+/// The service of an `EndpointSlice`, if it names one, and its addresses. Addresses of pods are left out.
 pub(crate) fn endpoint_slice(root: &YamlNode) -> Result<(Option<String>, EndpointSlice), Unusable> {
     let labels = field::labels(root.at(&["metadata", "labels"]))?;
     let mut slice = EndpointSlice { addresses: BTreeSet::new(), ports: slice_ports(root.get("ports"))? };
@@ -72,7 +72,7 @@ pub(crate) fn endpoints(root: &YamlNode) -> Result<Vec<EndpointSlice>, Unusable>
     Ok(slices)
 }
 
-/// The address of a host; none where it is a name, which nothing routes to.
+/// The address of a host; none if it is a name, to which no traffic is routed.
 fn address_of(node: &YamlNode) -> Result<Option<IpAddr>, Unusable> {
     Ok(field::text(node, "the address")?.parse().ok())
 }
@@ -87,7 +87,7 @@ fn slice_ports(node: Option<&YamlNode>) -> Result<Vec<SlicePort>, Unusable> {
     .collect()
 }
 
-/// Puts services without a selector into the topology, each in front of the hosts and nodes that its slices name. Answers
+/// Adds services without a selector to the topology, each with the hosts and nodes of its slices as backends. Returns
 /// those that have none.
 pub(crate) fn join(
     topology: &mut Topology,
@@ -118,7 +118,7 @@ pub(crate) fn join(
     without
 }
 
-/// The node or host outside that has an address, and serves these ports; one that nobody has is a new host.
+/// The node or host outside with an address, which then serves these ports; an unknown address becomes a new host.
 fn host(
     topology: &mut Topology,
     service: &NamespacedName,

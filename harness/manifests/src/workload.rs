@@ -1,4 +1,4 @@
-//! Workloads: objects that make pods, or are one.
+//! Workloads: objects that create pods, or are pods.
 
 use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::topology::Pod;
@@ -16,7 +16,7 @@ pub(crate) struct Workload {
     pub(crate) node_name: Option<String>,
 }
 
-/// The pods of a workload, as it describes them: labels and specification.
+/// The pod of a workload: labels and specification.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PodTemplate<'a> {
     metadata: Option<&'a YamlNode>,
@@ -54,13 +54,13 @@ pub(crate) fn workload(template: PodTemplate<'_>) -> Result<Workload, Unusable> 
     let serves = ports::served(spec)?;
     let host_network = matches!(spec.get("hostNetwork"), Some(YamlNode { value: Value::Boolean(true), .. }));
     let node_name = field::optional_text(spec, &["nodeName"])?.map(str::to_owned);
-    // In the network of its node a pod serves its ports there by itself.
+    // A pod in the network of its node serves its ports there anyway.
     let host_ports = if host_network { Vec::new() } else { ports::of_host(spec)? };
     let pod = Pod { labels, service_account, serves, host_ports, ..Pod::default() };
     Ok(Workload { pod, host_network, node_name })
 }
 
-/// Whether an object is made by a controller that is an object itself: it is the same endpoint.
+/// Whether an object is created by a controller with an object of its own: both are the same endpoint.
 pub(crate) fn controller(root: &YamlNode) -> Option<(&str, &str)> {
     let owners = root.at(&["metadata", "ownerReferences"]).map_or(&[][..], YamlNode::elements);
     let is_controller = |owner: &&YamlNode| {
@@ -70,7 +70,7 @@ pub(crate) fn controller(root: &YamlNode) -> Option<(&str, &str)> {
     Some((owner.get("kind")?.text()?, owner.get("name")?.text()?))
 }
 
-/// The kinds that Kubernetes runs itself, in the order in which they keep a name that several have.
+/// The built-in kinds, in the order in which they keep a shared name.
 const BUILT_IN: &[&str] = &[
     "Deployment",
     "StatefulSet",
@@ -82,7 +82,7 @@ const BUILT_IN: &[&str] = &[
     "CronJob",
 ];
 
-/// The place of a kind among those that share a name.
+/// The rank of a kind among those that share a name.
 pub(crate) fn rank(kind: &str) -> usize {
     BUILT_IN.iter().position(|known| *known == kind).unwrap_or(BUILT_IN.len())
 }

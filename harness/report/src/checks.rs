@@ -1,15 +1,15 @@
-//! The checks of a prediction as text: the question, the finding, and the rules behind it.
+//! The checks of a prediction as text: the question, the decision, and the rules behind it.
 
 use std::sync::Arc;
 
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Miss, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, Decision, EnforcementPoint, Miss, Prediction, RuleRef};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint};
 
 use crate::paint::{Paint, Tone};
 use crate::text::{plain, width, wrap};
 use crate::words;
 
-/// How far a finding is indented below its question, and a rule below its finding.
+/// How far a decision is indented below its question, and a rule below its decision.
 const INDENT: usize = 3;
 
 /// Every check as a numbered chain, in lines of at most `width` columns where they can be broken: places and rules
@@ -77,53 +77,53 @@ impl Chain {
             let lead = if at == 0 { number.to_owned() } else { " ".repeat(number.len()) };
             self.lines.push(format!("{lead}{line}"));
         }
-        self.finding(check, answer);
+        self.decision(check, answer);
     }
 
-    fn finding(&mut self, check: &Check, answer: Answer) {
+    fn decision(&mut self, check: &Check, answer: Answer) {
         let denied = denied_words(check.point, answer);
-        match &check.finding {
-            Finding::NotIsolated => self.sentence(Tone::Allow, &not_isolated(check)),
-            Finding::LocalHost => {
+        match &check.decision {
+            Decision::NotIsolated => self.sentence(Tone::Allow, &not_isolated(check)),
+            Decision::LocalHost => {
                 self.sentence(Tone::Allow, "allowed: the node's own traffic to its pods needs no rule");
             }
-            Finding::Itself { through } => {
+            Decision::Itself { through } => {
                 let how = if through.is_some() { " through a service" } else { "" };
                 self.sentence(
                     Tone::Allow,
                     &format!("allowed: a pod that reaches itself{how} meets no policy"),
                 );
             }
-            Finding::OutsideCluster => {
+            Decision::OutsideCluster => {
                 self.sentence(
                     Tone::Allow,
                     "allowed: no endpoint of the cluster is involved, so no policy is asked",
                 );
             }
-            Finding::PassedOn { by } => {
+            Decision::PassedOn { by } => {
                 self.sentence(Tone::Plain, "left to the tiers after by");
                 self.rules(by);
             }
-            Finding::Allowed { by } => {
+            Decision::Allowed { by } => {
                 let words = if by.len() > 1 { "allowed by any of" } else { "allowed by" };
                 self.sentence(Tone::Allow, words);
                 self.rules(by);
             }
-            Finding::Denied { by } => {
+            Decision::Denied { by } => {
                 let words = if by.len() > 1 { "each of these rules" } else { "this rule" };
                 self.sentence(Tone::Deny, &format!("{denied}: {words} denies it, whatever others allow"));
                 self.rules(by);
             }
-            Finding::NoRuleAllows { isolated_by, nearest } => {
+            Decision::NoRuleAllows { isolated_by, nearest } => {
                 self.sentence(Tone::Deny, &format!("{denied}: {}", no_rule_allows(check, isolated_by)));
                 self.rules(isolated_by);
                 self.nearest(nearest.as_deref());
             }
-            Finding::NotTrusted { reason, by } => {
+            Decision::NotTrusted { reason, by } => {
                 let reason = plain(reason);
                 self.by_proxy(&format!("fails: {reason}; it meets this certificate by"), by);
             }
-            Finding::Redirected { to, by } => {
+            Decision::Redirected { to, by } => {
                 let sentence = "redirected: the proxy sends the client to";
                 let whither = plain(to);
                 self.by_proxy(
@@ -131,10 +131,10 @@ impl Chain {
                     by,
                 );
             }
-            Finding::Chance { gap } => {
+            Decision::Chance { gap } => {
                 self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
             }
-            Finding::Unknown { gap, rule } => {
+            Decision::Unknown { gap, rule } => {
                 self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
                 self.rules(rule.as_slice());
             }

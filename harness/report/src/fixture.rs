@@ -5,13 +5,13 @@ use std::sync::Arc;
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Miss, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, Decision, EnforcementPoint, Miss, Prediction, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::topology::Protocol;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, RejectedObject, RunFinished, RunOrigin, RunStarted,
+    CellJudged, Event, FORMAT, ObjectJudged, ObjectRefusal, RunFinished, RunOrigin, RunStarted,
     ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::run_result::{RunResult, Totals};
@@ -56,16 +56,16 @@ pub(crate) fn rule(policy: &str, path: &str, line: u32) -> Arc<RuleRef> {
     Arc::new(RuleRef { object, path: path.to_owned(), place, precedence: None })
 }
 
-pub(crate) fn check(point: EnforcementPoint, endpoint: &str, question: &str, finding: Finding) -> Check {
-    Check { point, endpoint: pod(endpoint), question: question.to_owned(), finding }
+pub(crate) fn check(point: EnforcementPoint, endpoint: &str, question: &str, decision: Decision) -> Check {
+    Check { point, endpoint: pod(endpoint), question: question.to_owned(), decision }
 }
 
 pub(crate) fn redis_rule() -> Arc<RuleRef> {
     rule("database/redis", "spec.ingress[0].toPorts[0].ports[0]", 12)
 }
 
-pub(crate) fn no_rule_allows() -> Finding {
-    Finding::NoRuleAllows {
+pub(crate) fn no_rule_allows() -> Decision {
+    Decision::NoRuleAllows {
         isolated_by: [
             rule("database/redis", "spec.ingress[0]", 12),
             rule("database/default-deny", "spec.ingress[0]", 7),
@@ -78,22 +78,22 @@ pub(crate) fn no_rule_allows() -> Finding {
     }
 }
 
-pub(crate) fn egress_rule() -> Finding {
-    Finding::Allowed { by: vec![rule("backend/egress", "spec.egress[0]", 9)] }
+pub(crate) fn egress_rule() -> Decision {
+    Decision::Allowed { by: vec![rule("backend/egress", "spec.egress[0]", 9)] }
 }
 
-/// A prediction that meets these findings at egress and ingress.
+/// A prediction that meets these decisions at egress and ingress.
 pub(crate) fn at_redis(
     source: &str,
     answer: Answer,
-    egress: Finding,
-    ingress: Option<Finding>,
+    egress: Decision,
+    ingress: Option<Decision>,
 ) -> Prediction {
     let mut checks =
         vec![check(EnforcementPoint::Egress, source, "to database/redis, tcp port 6379", egress)];
     let question = format!("from {source}, tcp port 6379");
     checks.extend(
-        ingress.map(|finding| check(EnforcementPoint::Ingress, "database/redis", &question, finding)),
+        ingress.map(|decision| check(EnforcementPoint::Ingress, "database/redis", &question, decision)),
     );
     Prediction { answer, checks }
 }
@@ -126,32 +126,34 @@ pub(crate) fn cells() -> Vec<CellJudged> {
     let redis = || tcp("database/redis", 6379);
     let api = || get("backend/api", 8080, "/api?page=1");
     let allowed =
-        || Finding::Allowed { by: vec![redis_rule(), rule("database/admin", "spec.ingress[2]", 31)] };
+        || Decision::Allowed { by: vec![redis_rule(), rule("database/admin", "spec.ingress[2]", 31)] };
     let free =
-        |answer, source: &str| at_redis(source, answer, Finding::NotIsolated, Some(Finding::NotIsolated));
+        |answer, source: &str| at_redis(source, answer, Decision::NotIsolated, Some(Decision::NotIsolated));
     let http = |source: &str| Prediction {
         answer: Answer::Deny(EnforcementPoint::Http),
         checks: vec![
-            check(EnforcementPoint::Egress, source, "to backend/api-0, tcp port 3000", Finding::NotIsolated),
+            check(EnforcementPoint::Egress, source, "to backend/api-0, tcp port 3000", Decision::NotIsolated),
             check(
                 EnforcementPoint::Ingress,
                 "backend/api-0",
                 &format!("from {source}, tcp port 3000"),
-                Finding::Allowed { by: vec![rule("backend/api", "spec.ingress[0].toPorts[0].ports[0]", 11)] },
+                Decision::Allowed {
+                    by: vec![rule("backend/api", "spec.ingress[0].toPorts[0].ports[0]", 11)],
+                },
             ),
             check(
                 EnforcementPoint::Http,
                 "backend/api-0",
                 "GET /api?page=1",
-                Finding::NoRuleAllows {
+                Decision::NoRuleAllows {
                     isolated_by: [rule("backend/api", "spec.ingress[0].toPorts[0].ports[0]", 11)].into(),
                     nearest: None,
                 },
             ),
         ],
     };
-    let denied = Finding::Denied { by: vec![rule("frontend/no-database", "spec.egressDeny[0]", 20)] };
-    let unknown = Finding::Unknown {
+    let denied = Decision::Denied { by: vec![rule("frontend/no-database", "spec.egressDeny[0]", 20)] };
+    let unknown = Decision::Unknown {
         gap: "what an Envoy filter of its own makes of it".to_owned(),
         rule: Some(rule("backend/envoy", "spec.ingress[0].toPorts[0].listener", 15)),
     };
@@ -167,7 +169,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             redis(),
             pod("frontend/web"),
             "deny ingress",
-            at_redis("frontend/web", deny_ingress, Finding::NotIsolated, Some(no_rule_allows())),
+            at_redis("frontend/web", deny_ingress, Decision::NotIsolated, Some(no_rule_allows())),
         ),
         cell(
             redis(),
@@ -182,7 +184,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             at_redis(
                 "monitor/monitor",
                 Answer::Audit(EnforcementPoint::Ingress),
-                Finding::NotIsolated,
+                Decision::NotIsolated,
                 Some(no_rule_allows()),
             ),
         ),
@@ -190,13 +192,13 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             redis(),
             pod("shop/cart"),
             "deny ingress by database/lockdown",
-            at_redis("shop/cart", deny_ingress, Finding::NotIsolated, Some(no_rule_allows())),
+            at_redis("shop/cart", deny_ingress, Decision::NotIsolated, Some(no_rule_allows())),
         ),
         cell(
             redis(),
             world("client"),
             "allow",
-            at_redis("client/as-pod", deny_ingress, Finding::NotIsolated, Some(no_rule_allows())),
+            at_redis("client/as-pod", deny_ingress, Decision::NotIsolated, Some(no_rule_allows())),
         ),
         cell(api(), pod("frontend/web"), "deny http", http("frontend/web")),
         cell(api(), pod("frontend/worker"), "allow", http("frontend/worker")),
@@ -206,7 +208,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             api(),
             world("client"),
             "allow",
-            at_redis("shop/cart", Answer::Abstain, Finding::LocalHost, Some(unknown)),
+            at_redis("shop/cart", Answer::Abstain, Decision::LocalHost, Some(unknown)),
         ),
     ];
     cells[7].because = Some("queries were not part of the path".into());
@@ -219,7 +221,7 @@ pub(crate) fn object(
     expected: Option<(Refuser, &str)>,
     refused: Option<(Refuser, &str)>,
 ) -> ObjectJudged {
-    let refusal = |(by, message): (Refuser, &str)| RejectedObject { by, message: message.to_owned() };
+    let refusal = |(by, message): (Refuser, &str)| ObjectRefusal { by, message: message.to_owned() };
     let as_expected = match (&expected, &refused) {
         (None, None) => true,
         (Some(expected), Some(refused)) => refused.1.contains(expected.1) && expected.0 == refused.0,
@@ -272,7 +274,7 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
         tcp("database/redis", 6379),
         pod("frontend/web"),
         "allow",
-        at_redis("frontend/web", Answer::Allow, Finding::NotIsolated, Some(Finding::NotIsolated)),
+        at_redis("frontend/web", Answer::Allow, Decision::NotIsolated, Some(Decision::NotIsolated)),
     );
     let mut events = vec![
         Event::RunStarted(RunStarted {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::Serialize;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::place::Place;
-use verdikt_scenario::prediction::{EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Decision, EnforcementPoint};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
-use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, RejectedObject, RunOrigin};
+use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, ObjectRefusal, RunOrigin};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::invariant::{InvariantJudged, InvariantProof};
 use verdikt_verdict::run_result::{RunResult, Totals};
@@ -90,8 +90,8 @@ struct ObjectPart<'a> {
     namespace: Option<&'a str>,
     name: &'a str,
     place: &'a Place,
-    expected: Option<&'a RejectedObject>,
-    refused: Option<&'a RejectedObject>,
+    expected: Option<&'a ObjectRefusal>,
+    refused: Option<&'a ObjectRefusal>,
     as_expected: bool,
 }
 
@@ -144,7 +144,7 @@ struct CheckPart<'a> {
     point: EnforcementPoint,
     endpoint: String,
     question: &'a str,
-    finding: &'a Finding,
+    decision: &'a Decision,
 }
 
 #[derive(Serialize)]
@@ -244,7 +244,7 @@ fn cell_part(judged: &CellJudged) -> CellPart<'_> {
         point: check.point,
         endpoint: check.endpoint.to_string(),
         question: &check.question,
-        finding: &check.finding,
+        decision: &check.decision,
     });
     CellPart {
         name: judged.name().to_string(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Decision, EnforcementPoint, Prediction, RuleRef};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::CellJudged;
 
@@ -164,31 +164,33 @@ impl LegendEntry<'_> {
 
 /// What is behind a prediction: of an allow every rule it needed, otherwise what ended it.
 fn behind(prediction: &Prediction) -> Vec<LegendEntry<'_>> {
-    let wanted = |finding: &Finding| match prediction.answer {
+    let wanted = |decision: &Decision| match prediction.answer {
         Answer::Allow => true,
         Answer::Deny(_) | Answer::Audit(_) => {
             matches!(
-                finding,
-                Finding::Denied { .. } | Finding::NoRuleAllows { .. } | Finding::NotTrusted { .. }
+                decision,
+                Decision::Denied { .. } | Decision::NoRuleAllows { .. } | Decision::NotTrusted { .. }
             )
         }
-        Answer::Redirect => matches!(finding, Finding::Redirected { .. }),
-        Answer::Abstain => matches!(finding, Finding::Unknown { .. }),
+        Answer::Redirect => matches!(decision, Decision::Redirected { .. }),
+        Answer::Abstain => matches!(decision, Decision::Unknown { .. }),
     };
-    let checks = prediction.checks.iter().filter(|check| wanted(&check.finding));
-    let entries = checks.filter_map(|check| match &check.finding {
-        Finding::NotIsolated
-        | Finding::PassedOn { .. }
-        | Finding::Itself { .. }
-        | Finding::OutsideCluster
-        | Finding::Chance { .. } => None,
-        Finding::Allowed { by } => by.first().map(LegendEntry::AllowedBy),
-        Finding::LocalHost => Some(LegendEntry::LocalHost),
-        Finding::Denied { by } => by.first().map(LegendEntry::DeniedBy),
-        Finding::NotTrusted { by, .. } => by.first().map(LegendEntry::DeniedBy),
-        Finding::Redirected { by, .. } => by.first().map(LegendEntry::RedirectedBy),
-        Finding::NoRuleAllows { isolated_by, .. } => Some(LegendEntry::DefaultDeny(check.point, isolated_by)),
-        Finding::Unknown { rule, .. } => rule.as_ref().map(LegendEntry::Unknown),
+    let checks = prediction.checks.iter().filter(|check| wanted(&check.decision));
+    let entries = checks.filter_map(|check| match &check.decision {
+        Decision::NotIsolated
+        | Decision::PassedOn { .. }
+        | Decision::Itself { .. }
+        | Decision::OutsideCluster
+        | Decision::Chance { .. } => None,
+        Decision::Allowed { by } => by.first().map(LegendEntry::AllowedBy),
+        Decision::LocalHost => Some(LegendEntry::LocalHost),
+        Decision::Denied { by } => by.first().map(LegendEntry::DeniedBy),
+        Decision::NotTrusted { by, .. } => by.first().map(LegendEntry::DeniedBy),
+        Decision::Redirected { by, .. } => by.first().map(LegendEntry::RedirectedBy),
+        Decision::NoRuleAllows { isolated_by, .. } => {
+            Some(LegendEntry::DefaultDeny(check.point, isolated_by))
+        }
+        Decision::Unknown { rule, .. } => rule.as_ref().map(LegendEntry::Unknown),
     });
     entries.collect()
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::expect::VerdictWord;
 use verdikt_scenario::place::Place;
-use verdikt_scenario::prediction::{EnforcementPoint, Finding, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Decision, EnforcementPoint, Prediction, RuleRef};
 use verdikt_verdict::compare::{CellResult, Verdict, contradicts};
 use verdikt_verdict::event::CellJudged;
 
@@ -65,8 +65,8 @@ fn comparison(cell: &CellJudged) -> String {
 
 /// The line that is to blame: the rule that ends the attempt or lets it pass, or the table's.
 pub(crate) fn place(cell: &CellJudged) -> &Place {
-    let deciding = deciding(&cell.prediction, asked(cell), |finding| match finding {
-        Finding::NoRuleAllows { isolated_by, nearest } => {
+    let deciding = deciding(&cell.prediction, asked(cell), |decision| match decision {
+        Decision::NoRuleAllows { isolated_by, nearest } => {
             nearest.as_ref().map(|nearest| &nearest.rule).or(isolated_by.first())
         }
         _ => None,
@@ -76,8 +76,8 @@ pub(crate) fn place(cell: &CellJudged) -> &Place {
 
 /// The rule that decides a cell: that denies it, isolates an endpoint, or lets it pass.
 fn decider(cell: &CellJudged) -> Option<&Arc<RuleRef>> {
-    deciding(&cell.prediction, asked(cell), |finding| match finding {
-        Finding::NoRuleAllows { isolated_by, .. } => isolated_by.first(),
+    deciding(&cell.prediction, asked(cell), |decision| match decision {
+        Decision::NoRuleAllows { isolated_by, .. } => isolated_by.first(),
         _ => None,
     })
 }
@@ -86,7 +86,7 @@ fn decider(cell: &CellJudged) -> Option<&Arc<RuleRef>> {
 /// another.
 pub(crate) fn asked(cell: &CellJudged) -> Option<EnforcementPoint> {
     match (cell.expected.verdict, &cell.verdict) {
-        (ExpectedVerdict::DenyAt(point), Verdict::Allowed) => Some(point),
+        (VerdictWord::DenyAt(point), Verdict::Allowed) => Some(point),
         _ => None,
     }
 }
@@ -95,19 +95,19 @@ pub(crate) fn asked(cell: &CellJudged) -> Option<EnforcementPoint> {
 pub(crate) fn deciding<'a>(
     prediction: &'a Prediction,
     point: Option<EnforcementPoint>,
-    of_default_deny: impl Fn(&'a Finding) -> Option<&'a Arc<RuleRef>>,
+    of_default_deny: impl Fn(&'a Decision) -> Option<&'a Arc<RuleRef>>,
 ) -> Option<&'a Arc<RuleRef>> {
     let checks = prediction.checks.iter().filter(|check| point.is_none_or(|point| check.point == point));
-    checks.rev().find_map(|check| match &check.finding {
-        Finding::Denied { by } | Finding::Allowed { by } => by.first(),
-        finding @ Finding::NoRuleAllows { .. } => of_default_deny(finding),
-        Finding::Redirected { by, .. } | Finding::NotTrusted { by, .. } => by.first(),
-        Finding::Unknown { rule, .. } => rule.as_ref(),
-        Finding::NotIsolated
-        | Finding::PassedOn { .. }
-        | Finding::LocalHost
-        | Finding::Itself { .. }
-        | Finding::OutsideCluster
-        | Finding::Chance { .. } => None,
+    checks.rev().find_map(|check| match &check.decision {
+        Decision::Denied { by } | Decision::Allowed { by } => by.first(),
+        decision @ Decision::NoRuleAllows { .. } => of_default_deny(decision),
+        Decision::Redirected { by, .. } | Decision::NotTrusted { by, .. } => by.first(),
+        Decision::Unknown { rule, .. } => rule.as_ref(),
+        Decision::NotIsolated
+        | Decision::PassedOn { .. }
+        | Decision::LocalHost
+        | Decision::Itself { .. }
+        | Decision::OutsideCluster
+        | Decision::Chance { .. } => None,
     })
 }

@@ -1,6 +1,6 @@
 //! Policy objects that were refused, or should have been, as sentences.
 
-use verdikt_verdict::event::{ObjectJudged, RejectedObject};
+use verdikt_verdict::event::{ObjectJudged, ObjectRefusal};
 
 use crate::text::plain;
 use crate::words;
@@ -30,6 +30,6 @@ pub(crate) fn sentence(judged: &ObjectJudged) -> Option<String> {
     Some(sentence)
 }
 
-fn by(refusal: &RejectedObject) -> String {
+fn by(refusal: &ObjectRefusal) -> String {
     format!("by {}: {}", refusal.by, plain(&refusal.message))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use verdikt_scenario::flow::{Flow, FlowDirection, FlowEnd, FlowVerdict, ProxyRequest};
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, Decision, EnforcementPoint, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::checks;
@@ -21,9 +21,9 @@ pub fn traffic(flow: &Flow) -> String {
     format!("{} -> {}{port} {protocol} {direction} {verdict} {request}", name(source), name(destination))
 }
 
-/// A stopped flow in lines: the question, and the finding.
-pub fn stopped(flow: &Flow, by: Option<&Finding>, style: ExplainStyle) -> String {
-    let Some((check, answer)) = by.and_then(|finding| check(flow, finding)) else {
+/// A stopped flow in lines: the question, and the decision.
+pub fn stopped(flow: &Flow, by: Option<&Decision>, style: ExplainStyle) -> String {
+    let Some((check, answer)) = by.and_then(|decision| check(flow, decision)) else {
         return format!("{}\n", evidence::flow(flow));
     };
     let mut lines = checks::alone(&check, answer, Paint { colour: style.colour }, style.width);
@@ -32,15 +32,15 @@ pub fn stopped(flow: &Flow, by: Option<&Finding>, style: ExplainStyle) -> String
 }
 
 /// A flow in one line, with the rules that stop it and their places.
-pub fn line(flow: &Flow, by: Option<&Finding>) -> String {
+pub fn line(flow: &Flow, by: Option<&Decision>) -> String {
     let named = |rules: &[Arc<RuleRef>]| {
         let rules =
             rules.iter().map(|rule| format!("{} {}", plain(&rule.object.short()), words::place(&rule.place)));
         rules.collect::<Vec<_>>().join(", ")
     };
     let by = match by {
-        Some(Finding::Denied { by }) if !by.is_empty() => format!(", denied by {}", named(by)),
-        Some(Finding::NoRuleAllows { isolated_by, .. }) if !isolated_by.is_empty() => {
+        Some(Decision::Denied { by }) if !by.is_empty() => format!(", denied by {}", named(by)),
+        Some(Decision::NoRuleAllows { isolated_by, .. }) if !isolated_by.is_empty() => {
             format!(", isolated by {}", named(isolated_by))
         }
         _ => String::new(),
@@ -49,7 +49,7 @@ pub fn line(flow: &Flow, by: Option<&Finding>) -> String {
 }
 
 /// The check that stops a flow, as that of an attempt.
-fn check(flow: &Flow, finding: &Finding) -> Option<(Check, Answer)> {
+fn check(flow: &Flow, decision: &Decision) -> Option<(Check, Answer)> {
     let (own, peer) = match flow.direction {
         FlowDirection::Egress => (&flow.source, &flow.destination),
         FlowDirection::Ingress => (&flow.destination, &flow.source),
@@ -76,7 +76,7 @@ fn check(flow: &Flow, finding: &Finding) -> Option<(Check, Answer)> {
         FlowVerdict::Error => Answer::Abstain,
         FlowVerdict::Forwarded | FlowVerdict::Redirected | FlowVerdict::Dropped => Answer::Deny(point),
     };
-    Some((Check { point, endpoint, question, finding: finding.clone() }, answer))
+    Some((Check { point, endpoint, question, decision: decision.clone() }, answer))
 }
 
 fn question_of_request(request: &ProxyRequest) -> String {

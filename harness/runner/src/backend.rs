@@ -14,7 +14,7 @@ use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 use verdikt_verdict::correlate::DnsServers;
-use verdikt_verdict::event::RejectedObject;
+use verdikt_verdict::event::ObjectRefusal;
 
 /// The number of an attempt, unique within a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +120,7 @@ pub enum DatapathKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppliedStep {
     /// The objects that were refused, by their index; none if only the engine judges objects.
-    pub refused: Option<BTreeMap<usize, RejectedObject>>,
+    pub refused: Option<BTreeMap<usize, ObjectRefusal>>,
     /// How long the datapath took to settle, if there was something to wait for.
     pub settled: Option<Duration>,
 }

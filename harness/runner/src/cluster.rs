@@ -35,7 +35,7 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
-use verdikt_verdict::event::RejectedObject;
+use verdikt_verdict::event::ObjectRefusal;
 use verdikt_wire as wire;
 
 use self::flows::NodeFlows;
@@ -180,7 +180,7 @@ impl Backend for ClusterBackend {
         let settled_after = begin.elapsed();
         self.cluster.serve_on_nodes(&step.topology).await.map_err(BackendError::new)?;
         let said = |(index, refusal): (&usize, &ClusterRefusal)| {
-            (*index, RejectedObject { by: refusal.by, message: refusal.message.clone() })
+            (*index, ObjectRefusal { by: refusal.by, message: refusal.message.clone() })
         };
         let refused = applied.refused.iter().chain(&settled.refused).map(said).collect();
         self.is_all_known = true;

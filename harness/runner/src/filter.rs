@@ -56,7 +56,7 @@ impl Filter {
 
 /// A cell to evaluate.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WantedCell<'a> {
+pub(crate) struct SelectedCell<'a> {
     /// Its index among all cells of the step.
     pub(crate) index: usize,
     /// The index of its row in the table.
@@ -66,9 +66,9 @@ pub(crate) struct WantedCell<'a> {
     pub(crate) expectation: &'a Expectation,
 }
 
-/// The cells of a step that one of the filters wants; all, if there is none. Every name is written once and read once for
+/// The cells of a step that one of the filters selects; all, if there is none. Every name is written once and read once for
 /// each filter.
-pub(crate) fn wanted<'a>(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Vec<WantedCell<'a>> {
+pub(crate) fn selected<'a>(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Vec<SelectedCell<'a>> {
     let cells = all_cells(step);
     if filters.is_empty() {
         return cells.collect();
@@ -88,8 +88,8 @@ pub(crate) fn wanted<'a>(scenario: &Scenario, step: &'a Step, filters: &[Filter]
 }
 
 /// The name of a cell of a step.
-pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &WantedCell<'_>) -> String {
-    let WantedCell { row, source, .. } = *cell;
+pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &SelectedCell<'_>) -> String {
+    let SelectedCell { row, source, .. } = *cell;
     CellName { scenario: &scenario.name, step: &step.name, attempt: &row.attempt, source }.to_string()
 }
 
@@ -97,21 +97,21 @@ pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &WantedCell<'_>) -> S
 #[derive(Debug)]
 pub(crate) struct StepCells<'a> {
     /// The cells to evaluate.
-    pub(crate) wanted: Vec<WantedCell<'a>>,
+    pub(crate) selected: Vec<SelectedCell<'a>>,
     /// The selected cells that cannot be attempted.
     pub(crate) skipped: Vec<SkippedCell<'a>>,
 }
 
 impl<'a> StepCells<'a> {
-    /// The cells that one of the filters wants; all, if there is none.
+    /// The cells that one of the filters selects; all, if there is none.
     pub(crate) fn of(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Self {
-        let (wanted, skipped) = (wanted(scenario, step, filters), skipped(scenario, step, filters));
-        Self { wanted, skipped }
+        let (selected, skipped) = (selected(scenario, step, filters), skipped(scenario, step, filters));
+        Self { selected, skipped }
     }
 
     /// Whether there are no cells to report.
     pub(crate) fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.skipped.is_empty()
+        self.selected.is_empty() && self.skipped.is_empty()
     }
 }
 
@@ -130,22 +130,22 @@ fn skipped<'a>(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Vec<S
         let because = Unreachable::of(&step.topology, source, &row.attempt)?;
         Some(SkippedCell { row, source, expectation, because })
     });
-    let is_wanted = |cell: &SkippedCell<'_>| {
+    let is_selected = |cell: &SkippedCell<'_>| {
         let (scenario, step) = (scenario.name.as_str(), step.name.as_str());
         let name = CellName { scenario, step, attempt: &cell.row.attempt, source: cell.source }.to_string();
         filters.is_empty() || filters.iter().any(|filter| filter.text == name || filter.matches(&name))
     };
-    skipped.filter(is_wanted).collect()
+    skipped.filter(is_selected).collect()
 }
 
 /// Every cell of a step that can be attempted, in the order of its table.
-pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = WantedCell<'_>> {
+pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = SelectedCell<'_>> {
     let cells = step.table.iter().enumerate().flat_map(|(row_index, row)| {
         row.cells.iter().map(move |(source, expectation)| (row_index, row, source, expectation))
     });
     let can = |source: &Endpoint, row: &Row| Unreachable::of(&step.topology, source, &row.attempt).is_none();
     let cells = cells.filter(move |(_, row, source, _)| can(source, row));
-    cells.enumerate().map(|(index, (row_index, row, source, expectation))| WantedCell {
+    cells.enumerate().map(|(index, (row_index, row, source, expectation))| SelectedCell {
         index,
         row_index,
         row,

@@ -31,9 +31,9 @@ mod destinations;
 #[cfg(feature = "probes")]
 mod in_flight;
 mod invariants;
-mod rejections;
+mod refusals;
 mod step_under_way;
 #[cfg(feature = "probes")]
 mod wire_words;
 
-pub use rejections::{mistakes, options};
+pub use refusals::{mistakes, options};

@@ -78,10 +78,10 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let _step = info_span!("step", step = %step.name).entered();
         let predicted = predict_step(scenario, step, options.version, &past);
-        info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
+        info!(policies = step.policies.len(), cells = cells.selected.len(), "the step is predicted");
         if !cells.is_empty() {
             this.begin(&cells.skipped, predicted.model.first(), &AppliedStep::default(), sink)?;
-            this.end(&cells.wanted, &predicted, &ObservedStep::Nothing, Vec::new(), sink)?;
+            this.end(&cells.selected, &predicted, &ObservedStep::Nothing, Vec::new(), sink)?;
         }
         past = predicted.left;
     }

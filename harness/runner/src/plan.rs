@@ -17,8 +17,8 @@ use verdikt_verdict::event::{Event, RunOrigin, ScenarioSkipped, ScenarioStarted}
 
 use crate::cell::PredictedAttempt;
 use crate::clock::Clock;
-use crate::filter::{Filter, StepCells, WantedCell, all_cells, name, wanted};
-use crate::rejections::options;
+use crate::filter::{Filter, SelectedCell, StepCells, all_cells, name, selected};
+use crate::refusals::options;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -67,18 +67,18 @@ pub fn cell_names<'a>(
     let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(options.version));
     let steps = applicable.flat_map(|scenario| scenario.steps.iter().map(move |step| (scenario, step)));
     steps.flat_map(|(scenario, step)| {
-        let cells = wanted(scenario, step, &options.filters).into_iter();
+        let cells = selected(scenario, step, &options.filters).into_iter();
         cells.map(move |cell| name(scenario, step, &cell))
     })
 }
 
-/// The wanted cells of a scenario.
+/// The selected cells of a scenario.
 pub(crate) struct Plan<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) steps: Vec<(&'a Step, StepCells<'a>)>,
 }
 
-/// Selects the cells of a scenario that are wanted, and sends the event that it starts. None if nothing of it is wanted, or
+/// Selects the cells of a scenario, and sends the event that it starts. None if no cell is selected, or
 /// if it is skipped: because it is for another version, or for the reason that `unfit` gives.
 pub(crate) fn begin_scenario<'a>(
     scenario: &'a Scenario,
@@ -155,7 +155,7 @@ pub(crate) fn predict_step<'a>(
     past: &StepHistory,
 ) -> PredictedStep<'a> {
     let first = past.model(step, &step.policies, version);
-    let in_force = past.in_force.then(&step.policies, first.judgements());
+    let in_force = past.in_force.then(&step.policies, first.acceptances());
     let attempts: Vec<Vec<Attempt>> =
         step.table.iter().map(|row| row.attempt.to_each_backend(&step.topology)).collect();
     let model = first.in_step(
@@ -173,7 +173,7 @@ pub(crate) fn predict_step<'a>(
 
 impl PredictedStep<'_> {
     /// The attempts that a cell stands for, each with what the engine says of it.
-    pub(crate) fn of_cell(&self, cell: &WantedCell<'_>) -> Vec<PredictedAttempt> {
+    pub(crate) fn of_cell(&self, cell: &SelectedCell<'_>) -> Vec<PredictedAttempt> {
         let predict = |attempt: &Attempt| PredictedAttempt {
             attempt: attempt.clone(),
             prediction: self.model.predict(cell.source, attempt),

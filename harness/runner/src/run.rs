@@ -234,13 +234,13 @@ impl StepRun<'_> {
                 return Err(error);
             }
         };
-        info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is in force");
+        info!(policies = step.policies.len(), cells = cells.selected.len(), "the step is in force");
         let mut unexpected = false;
         let mut sink = |event: Event| {
             unexpected |= is_unexpected(&event);
             sink(event)
         };
-        // Steps of which no cell is wanted are made without events; a step without a table still reports its objects.
+        // Steps of which no cell is selected are made without events; a step without a table still reports its objects.
         // A sink fails only when the run is over.
         let is_reported = !cells.is_empty() || step.table.is_empty();
         let begun =
@@ -257,7 +257,7 @@ impl StepRun<'_> {
         if is_reported && begun {
             let observed = ObservedStep::Evidence(backend.datapath(), evidence);
             // As above.
-            let _ = this.end(&cells.wanted, &predicted, &observed, invariants, &mut sink);
+            let _ = this.end(&cells.selected, &predicted, &observed, invariants, &mut sink);
         }
         if unexpected {
             backend.keep_evidence(&scenario.name, &step.name).await?;

@@ -3,23 +3,23 @@
 use std::io;
 use std::sync::Arc;
 
-use verdikt_engine::judgement::Refused;
+use verdikt_engine::acceptance::Refused;
 use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{
-    CellJudged, CellSkipped, Event, ObjectJudged, RejectedObject, StepFinished, StepStarted,
+    CellJudged, CellSkipped, Event, ObjectJudged, ObjectRefusal, StepFinished, StepStarted,
 };
 use verdikt_verdict::invariant::InvariantJudged;
 
 use crate::backend::AppliedStep;
 use crate::cell::{JudgedCell, ObservedStep, judge_cell};
 use crate::clock::Began;
-use crate::filter::{SkippedCell, WantedCell};
+use crate::filter::{SelectedCell, SkippedCell};
 use crate::invariants;
 use crate::plan::{PredictedStep, Sink};
-use crate::rejections::{agrees, disagreement};
+use crate::refusals::{agrees, disagreement};
 
 /// A step under way, with its start and version of Cilium.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ impl StepUnderWay<'_> {
     /// predictions; then what was attempted of its invariants; and ends the step.
     pub(crate) fn end(
         &self,
-        cells: &[WantedCell<'_>],
+        cells: &[SelectedCell<'_>],
         predicted: &PredictedStep<'_>,
         observed: &ObservedStep,
         invariants: Vec<InvariantJudged>,
@@ -123,11 +123,11 @@ fn objects(
     applied: &AppliedStep,
     version: CiliumVersion,
 ) -> Vec<ObjectJudged> {
-    let rejections = step.rejections(version);
+    let refusals = step.refusals(version);
     let judged =
-        step.policies.iter().zip(model.judgements()).enumerate().map(|(index, (manifest, judgement))| {
-            let expected = rejections.iter().find(|rejection| rejection.policy == index);
-            let predicted = judgement.refused();
+        step.policies.iter().zip(model.acceptances()).enumerate().map(|(index, (manifest, acceptance))| {
+            let expected = refusals.iter().find(|refusal| refusal.policy == index);
+            let predicted = acceptance.refused();
             let of_engine = |refused: &Refused| refusal(refused.by, &refused.message);
             let (refused, disagreement) = match &applied.refused {
                 None => (predicted.map(of_engine), None),
@@ -152,6 +152,6 @@ fn objects(
     judged.collect()
 }
 
-fn refusal(by: Refuser, message: &str) -> RejectedObject {
-    RejectedObject { by, message: message.to_owned() }
+fn refusal(by: Refuser, message: &str) -> ObjectRefusal {
+    ObjectRefusal { by, message: message.to_owned() }
 }

@@ -6,15 +6,15 @@ use verdikt_engine::lint::{EGRESS_CUTS_DNS, Findings, lint};
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::expect::{Expectation, ExpectedVerdict};
+use verdikt_scenario::expect::{Expectation, VerdictWord};
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::filter::{Filter, wanted};
-use crate::rejections::options;
+use crate::filter::{Filter, selected};
+use crate::refusals::options;
 
 /// How many sources a warning names.
 const NAMED: usize = 3;
@@ -32,8 +32,7 @@ pub struct StepFindings {
 /// as they are, and of all where the scenario looks up a name: one that stands beside its policies and looks up none is about
 /// something else.
 pub fn findings(scenario: &Scenario, step: &Step, version: CiliumVersion) -> StepFindings {
-    let expected: BTreeSet<usize> =
-        step.rejections(version).iter().map(|rejection| rejection.policy).collect();
+    let expected: BTreeSet<usize> = step.refusals(version).iter().map(|refusal| refusal.policy).collect();
     let Findings { refusals, mut warnings } =
         lint(Some(&step.topology), &step.policies, &options(step, version));
     let unexpected = refusals.into_iter().filter(|refusal| !expected.contains(&refusal.object));
@@ -50,8 +49,8 @@ pub fn findings(scenario: &Scenario, step: &Step, version: CiliumVersion) -> Ste
 pub fn warnings(scenarios: &[Scenario], version: CiliumVersion, filters: &[Filter]) -> Vec<Diagnostic> {
     let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
     let steps = applicable.flat_map(|scenario| {
-        let is_wanted = |step: &&Step| filters.is_empty() || !wanted(scenario, step, filters).is_empty();
-        scenario.steps.iter().filter(is_wanted).map(move |step| (scenario, step))
+        let is_selected = |step: &&Step| filters.is_empty() || !selected(scenario, step, filters).is_empty();
+        scenario.steps.iter().filter(is_selected).map(move |step| (scenario, step))
     });
     let warnings: BTreeSet<Diagnostic> =
         steps.flat_map(|(scenario, step)| findings(scenario, step, version).warnings).collect();
@@ -71,7 +70,7 @@ fn looks_up_names(scenario: &Scenario) -> bool {
 /// fail: its queries are denied.
 fn not_looked_up(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
     let passes = |(source, cell): &&(Endpoint, Expectation)| {
-        matches!(source, Endpoint::Pod(_)) && cell.expected.verdict == ExpectedVerdict::Allow
+        matches!(source, Endpoint::Pod(_)) && cell.expected.verdict == VerdictWord::Allow
     };
     let rows = step.table.iter().filter(|row| row.cells.iter().any(|cell| passes(&cell)));
     let rows: Vec<(&Row, DnsName)> =

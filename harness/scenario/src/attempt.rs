@@ -1,23 +1,24 @@
-//! Attempts: one try from a source to a target, and the words a scenario file has for it.
+//! Attempts: one try from a source to a target, as scenario files write it.
 //!
 //! | written | means |
 //! |---|---|
 //! | `tcp database/redis:6379` | a TCP connection to a pod |
-//! | `udp client:53`, `sctp a/b:9` | a datagram there and back, an SCTP association |
+//! | `udp client:53`, `sctp a/b:9` | a datagram and its echo, an SCTP association |
 //! | `icmp database/redis` | an echo request |
 //! | `icmp Timestamp database/redis`, `icmp6 1 database/redis` | an ICMP message of another type, by its name in policies or its number |
 //! | `http GET backend/api:8080/path` | an HTTP request to a pod or through a service |
 //! | `http GET api.example.test/ X-Token=abc Host=a.test` | by name, with headers |
-//! | `https GET api.example.test/` | over TLS: the server is told the name before anything is encrypted |
+//! | `https GET api.example.test/` | over TLS: the name is sent in the handshake (SNI) |
 //! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
-//! | `tcp shop/web:80 via shop/web-1` | through a service to this one of its backends |
-//! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | where a pod and a service share a name: without a word in front it is the service |
-//! | `tcp6 shop/web:80`, `icmp4 shop/web`, `https6 GET api.example.test/` | over IPv6, over IPv4 alone |
-//! | `tcp shop/web:80 over far` | from outside, by way of this node |
-//! | `tcp database/redis:6379 kept` | something said on the connection that this attempt has made in the step before |
+//! | `tcp shop/web:80 via shop/web-1` | through a service, to this one of its backends |
+//! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | when a pod and a service share a name; without a prefix it
+//! means the service |
+//! | `tcp6 shop/web:80`, `icmp4 shop/web`, `https6 GET api.example.test/` | only over IPv6, only over IPv4 |
+//! | `tcp shop/web:80 over far` | from outside, through this node |
+//! | `tcp database/redis:6379 kept` | data on the connection that this attempt opened in the step before |
 //!
-//! An attempt through a service stands for one to every backend, and what is expected of it is expected of each. Hosts
-//! outside come in over a node that runs none of the backends, unless the attempt names a node: there the service's
+//! An attempt through a service stands for one attempt to each backend, and its expectation holds for each. Hosts
+//! outside enter through a node that runs none of the backends, unless the attempt names a node: there the service's
 //! `externalTrafficPolicy` matters.
 
 mod target;
@@ -35,7 +36,7 @@ pub use crate::ip_family::IpFamily;
 use crate::name::DnsName;
 use crate::topology::{DNS_PORT, Endpoint, Port, Protocol, Topology};
 
-/// One try, without its source.
+/// One attempt, without its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attempt {
@@ -43,19 +44,19 @@ pub enum Attempt {
     Connect {
         /// The protocol.
         protocol: Protocol,
-        /// Who is to be reached.
+        /// The target.
         target: Target,
-        /// On which port.
+        /// The port.
         port: Port,
     },
     /// An ICMP echo request.
     Ping {
-        /// Who is to answer.
+        /// The target.
         target: Target,
     },
-    /// An ICMP message other than an echo request; always of a family, in which its type has its number.
+    /// An ICMP message other than an echo request. It always has an address family, which numbers its type.
     IcmpMessage {
-        /// Who is to get it.
+        /// The target.
         target: Target,
         /// Its type.
         kind: u8,
@@ -64,54 +65,54 @@ pub enum Attempt {
     Http {
         /// The DNS server.
         target: Target,
-        /// On which port.
+        /// The port.
         port: Port,
-        /// What to ask.
+        /// The request.
         request: Request,
     },
     /// A query to the cluster's DNS server.
     Dns {
         /// The name asked for.
         name: DnsName,
-        /// UDP, unless the author wants TCP.
+        /// UDP, unless the author chooses TCP.
         protocol: Protocol,
     },
-    /// One of the others, over one family of addresses alone.
+    /// Another attempt, over one address family only.
     OfFamily {
         /// The family.
         family: IpFamily,
-        /// What is tried over it; never of a family again.
+        /// The attempt; never one with an address family.
         attempt: Box<Attempt>,
     },
-    /// Something said on the connection that the same attempt of the step before has left.
+    /// Data on the connection that the same attempt opened in the step before.
     Kept {
-        /// The attempt that has made the connection; never a kept one.
+        /// The attempt that opened the connection; never a kept one.
         attempt: Box<Attempt>,
     },
 }
 
-/// How a request is carried.
+/// The scheme of a request.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// As it is.
+    /// Without TLS.
     #[default]
     Http,
-    /// Inside TLS. The host that the request names is told as the server's name (SNI), unless it is an address.
+    /// Inside TLS. The host that the request names is sent as the server name (SNI), unless it is an address.
     /// <https://www.rfc-editor.org/rfc/rfc6066#section-3>
     Https,
 }
 
 impl Scheme {
-    /// Whether it is the plain one, which event logs leave out.
+    /// Whether it is the default, which event logs leave out.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     fn is_plain(&self) -> bool {
         *self == Self::Http
     }
 
-    /// The port of URLs that name none.
+    /// The default port of URLs.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -132,19 +133,19 @@ impl fmt::Display for Scheme {
 /// An HTTP request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
-    /// How it is carried.
+    /// The scheme.
     #[serde(default, skip_serializing_if = "Scheme::is_plain")]
     pub scheme: Scheme,
     /// The method, in the case written.
     pub method: String,
-    /// The path with its query, beginning with `/`.
+    /// The path with its query, starting with `/`.
     pub path: String,
     /// Headers in the order written; a `Host` header replaces the authority.
     pub headers: Vec<(String, String)>,
 }
 
 impl Request {
-    /// The host that a header names.
+    /// The host that a `Host` header names.
     pub fn host(&self) -> Option<&str> {
         let header = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         header.map(|(_, host)| host.as_str())
@@ -152,7 +153,7 @@ impl Request {
 }
 
 impl Attempt {
-    /// What is tried, whatever the family of addresses.
+    /// The attempt without its address family.
     pub fn plain(&self) -> &Self {
         match self {
             Self::OfFamily { attempt, .. } | Self::Kept { attempt } => attempt.plain(),
@@ -160,7 +161,7 @@ impl Attempt {
         }
     }
 
-    /// The only family of addresses that it is made over; any, if none.
+    /// The address family to which it is restricted, if any.
     pub fn family(&self) -> Option<IpFamily> {
         match self {
             Self::OfFamily { family, .. } => Some(*family),
@@ -169,7 +170,7 @@ impl Attempt {
         }
     }
 
-    /// The attempt of the step before whose connection it uses, if it makes none itself.
+    /// The attempt of the step before whose connection it uses, if it opens none itself.
     pub fn kept(&self) -> Option<&Self> {
         match self {
             Self::Kept { attempt } => Some(attempt),
@@ -177,7 +178,7 @@ impl Attempt {
         }
     }
 
-    /// The attempts of a step whose connections the step after uses: those that it names, or that this step has kept
+    /// The attempts of a step whose connections the next step uses: those that it names, or that this step has kept
     /// already.
     pub fn kept_by<'a>(
         after: impl IntoIterator<Item = &'a Self>,
@@ -191,7 +192,7 @@ impl Attempt {
         .collect()
     }
 
-    /// Who is to be reached; none for a DNS query, which goes to the cluster's DNS server.
+    /// The target; none for a DNS query, which goes to the cluster's DNS server.
     pub fn target(&self) -> Option<&Target> {
         match self {
             Self::Connect { target, .. }
@@ -203,7 +204,7 @@ impl Attempt {
         }
     }
 
-    /// The port tried; none for ICMP.
+    /// The port; none for ICMP.
     pub fn port(&self) -> Option<Port> {
         match self {
             Self::Connect { port, .. } | Self::Http { port, .. } => Some(*port),
@@ -213,7 +214,7 @@ impl Attempt {
         }
     }
 
-    /// The protocol of the port tried; none for ICMP.
+    /// The protocol of the port; none for ICMP.
     pub fn protocol(&self) -> Option<Protocol> {
         match self {
             Self::Connect { protocol, .. } | Self::Dns { protocol, .. } => Some(*protocol),
@@ -223,7 +224,7 @@ impl Attempt {
         }
     }
 
-    /// The type of the ICMP message that it sends over a family, if it sends one.
+    /// The type of the ICMP message that it sends over an address family, if any.
     pub fn icmp_type(&self, family: IpFamily) -> Option<u8> {
         match self.plain() {
             Self::Ping { .. } => Some(echo_request(family)),
@@ -232,12 +233,12 @@ impl Attempt {
         }
     }
 
-    /// The backend of a service that is to answer, where the attempt names one.
+    /// The backend of a service that must answer, if the attempt names one.
     pub fn backend(&self) -> Option<&Endpoint> {
         self.target()?.backend()
     }
 
-    /// The same attempt through the service alone, to whichever of its backends the client is led.
+    /// The same attempt through the service, to any of its backends.
     #[must_use]
     pub fn to_any_backend(&self) -> Self {
         match self.target() {
@@ -246,8 +247,8 @@ impl Attempt {
         }
     }
 
-    /// The attempts this one stands for: one to each backend of a service that has several, otherwise itself. By the
-    /// only backend of a service it is an attempt through the service.
+    /// The attempts that this one stands for: one to each backend of a service with several backends, otherwise
+    /// itself. If a service has one backend, the attempt stays one through the service.
     #[must_use]
     pub fn to_each_backend(&self, topology: &Topology) -> Vec<Self> {
         let Some((target, service)) = self.target().and_then(|target| Some((target, target.service()?)))
@@ -267,14 +268,14 @@ impl Attempt {
         }
     }
 
-    /// The same attempt through a service to this one of the endpoints behind it.
+    /// The same attempt through a service to this backend.
     #[must_use]
     pub(crate) fn through(&self, backend: Endpoint) -> Self {
         self.target()
             .map_or_else(|| self.clone(), |target| self.with_target(target.with_backend(Some(backend))))
     }
 
-    /// The same attempt to somebody else.
+    /// The same attempt to another target.
     #[must_use]
     pub(crate) fn with_target(&self, other: Target) -> Self {
         let mut attempt = self.clone();

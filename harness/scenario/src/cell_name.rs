@@ -1,7 +1,7 @@
-//! The names of cells and steps: what every report prints, and what a filter takes.
+//! The names of cells and steps: what every report prints and every filter accepts.
 //!
-//! A name is `scenario/step/attempt/source`, as in `three-tier/locked down/tcp database/redis:6379/client`. It stays on
-//! one line, survives a copy from any report, and has no character that a filter reads as anything else:
+//! A name is `scenario/step/attempt/source`, as in `three-tier/locked down/tcp database/redis:6379/client`. It is one
+//! line, can be copied from any report, and has no character with another meaning in a filter:
 //!
 //! | in a scenario file | in a name |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | a star | `\*` |
 //! | a backslash | `\\` |
 //! | a line end, tab, control or invisible character | `\n`, `\t`, `\u{1b}` |
-//! | a blank at either end of a part, or after another one | `\u{20}` |
+//! | a blank at either end of a part, or after another blank | `\u{20}` |
 
 use std::fmt::{self, Write as _};
 
@@ -53,7 +53,7 @@ pub struct CellName<'a> {
     pub step: &'a str,
     /// The attempt.
     pub attempt: &'a Attempt,
-    /// Who makes it.
+    /// The source.
     pub source: &'a Endpoint,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for CellName<'_> {
     }
 }
 
-/// How the slashes of a part are written.
+/// How slashes in a part are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slashes {
     /// They belong to the part, as in `database/redis`.
@@ -90,14 +90,14 @@ struct NamePart<'a> {
     blank: Blank,
 }
 
-/// What a blank would mean here.
+/// What a blank means here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blank {
-    /// It is the first character, or follows a blank.
+    /// It is the first character, or follows another blank.
     NotAllowed,
     /// It follows another character.
     Allowed,
-    /// There is one that waits for what follows it.
+    /// There is one, whose meaning depends on the next character.
     Waits,
 }
 
@@ -133,8 +133,8 @@ impl NamePart<'_> {
     }
 }
 
-/// Whether a character is not seen as itself: a control character, white space other than a blank, or one that has no
-/// width or changes the direction of what follows.
+/// Whether a character does not show as itself: control characters, white space other than a blank, and characters
+/// that have no width or change the direction of the text.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || c.is_whitespace()

@@ -1,4 +1,4 @@
-//! Mistakes and warnings: a message, a place, and what to do; drawn with the line they concern.
+//! Mistakes and warnings: a message, a place and advice, drawn with the line they concern.
 
 mod allow;
 mod origin;
@@ -15,26 +15,26 @@ use crate::place::Place;
 pub use allow::take_allowed;
 pub use render::{RenderStyle, render, render_in};
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Nothing can be evaluated.
+    /// A mistake: nothing can be evaluated.
     Error,
-    /// Legal, and almost surely not what was meant.
+    /// Legal, but almost surely not what was meant.
     Warning,
-    /// Legal, and worth a look: it is right or wrong by what the files do not say.
+    /// Legal, and right or wrong depending on something that the files do not say.
     Hint,
 }
 
-/// Something wrong with a file, with its place.
+/// A problem in a file, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnostic {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// How bad.
+    /// The severity.
     pub severity: Severity,
-    /// A short name for the kind of warning, such as `selects-nothing`; none for mistakes.
+    /// The code of a warning, such as `selects-nothing`; none for mistakes.
     pub code: Option<String>,
     /// What is wrong, as a lower-case fragment.
     pub message: String,
@@ -48,13 +48,13 @@ impl Diagnostic {
         Self { place, severity: Severity::Error, code: None, message: message.into(), help: None }
     }
 
-    /// A warning of a named kind.
+    /// A warning with its code.
     pub fn warning(place: Place, code: &str, message: impl Into<String>) -> Self {
         let code = Some(code.to_owned());
         Self { place, severity: Severity::Warning, code, message: message.into(), help: None }
     }
 
-    /// A hint of a named kind.
+    /// A hint with its code.
     pub fn hint(place: Place, code: &str, message: impl Into<String>) -> Self {
         Self { severity: Severity::Hint, ..Self::warning(place, code, message) }
     }
@@ -79,12 +79,12 @@ impl SourceTexts {
         self.texts.insert(Arc::clone(file), Arc::clone(text));
     }
 
-    /// Takes over all files of another set.
+    /// Adds all files of another set.
     pub fn extend(&mut self, other: &Self) {
         self.texts.extend(other.texts.iter().map(|(file, text)| (Arc::clone(file), Arc::clone(text))));
     }
 
-    /// The same texts, of files with other names.
+    /// The same texts under other file names.
     #[must_use]
     pub fn renamed(&self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
         let texts = self.texts.iter().map(|(file, text)| (rename(file), Arc::clone(text)));
@@ -96,7 +96,7 @@ impl SourceTexts {
         self.texts.keys().map(AsRef::as_ref)
     }
 
-    /// The file that a rendered object comes from, where kustomize or Helm has written it beside it.
+    /// The file that a rendered object comes from, if kustomize or Helm has recorded it.
     pub fn origin(&self, place: &Place) -> Option<&str> {
         origin::origin(self.text(&place.file)?, place.line)
     }

@@ -25,7 +25,7 @@ pub(crate) use self::parse::{ParsedText, parse_all};
 pub struct YamlNode {
     /// The value.
     pub value: Value,
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
 }
 
@@ -53,7 +53,7 @@ pub enum Value {
 pub struct Entry {
     /// The key.
     pub key: CompactString,
-    /// Where the key stands.
+    /// The position of the key.
     pub position: Position,
     /// Its value.
     pub value: YamlNode,
@@ -74,7 +74,7 @@ impl YamlNode {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
-    /// The position of the value at the end of a path, or of the nearest thing around it that is there.
+    /// The position of the value at the end of a path, or of its nearest parent that exists.
     pub fn position_near(&self, path: &[&str]) -> Position {
         let mut node = self;
         for key in path {
@@ -112,7 +112,7 @@ impl YamlNode {
 }
 
 impl Value {
-    /// What the value is, in the words of JSON Schema.
+    /// The type of the value, in the words of JSON Schema.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Reads a tree without positions, from a format that has none (JSON no person wrote).
+/// Reads a tree without positions, from a format that has none (JSON made by a program).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unlocated(pub YamlNode);
 
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for Unlocated {
     }
 }
 
-/// How the parts of a tree are read: with their positions, or without.
+/// Whether the parts of a tree are read with their positions.
 trait TreeParts<'de> {
     type Element: Deserialize<'de> + Into<YamlNode>;
     type Key: Deserialize<'de> + Into<MappingKey>;

@@ -1,4 +1,4 @@
-//! How policies are enforced.
+//! The enforcement of policies.
 
 /// How policies are enforced in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

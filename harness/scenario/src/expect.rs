@@ -1,4 +1,4 @@
-//! What an author expects: the words of a table's cells.
+//! Expectations: the words of a table's cells.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use crate::place::Place;
 use crate::prediction::EnforcementPoint;
 
-/// The verdict of one cell, as the author expects it.
+/// The verdict of a cell that an author expects, in the words of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum ExpectedVerdict {
+pub enum VerdictWord {
     /// `allow`.
     Allow,
-    /// `deny`: somewhere.
+    /// `deny`, at any enforcement point.
     Deny,
-    /// `deny egress`, `deny ingress`, `deny dns`, `deny http` or `deny tls`: exactly there.
+    /// `deny egress`, `deny ingress`, `deny dns`, `deny http` or `deny tls`: at exactly this point.
     DenyAt(EnforcementPoint),
     /// `audit`: a policy would deny it, and audit mode let it pass.
     Audit,
@@ -26,7 +26,7 @@ pub enum ExpectedVerdict {
     Redirect,
 }
 
-impl ExpectedVerdict {
+impl VerdictWord {
     /// Every verdict that a table can name.
     pub const ALL: [Self; 9] = [
         Self::Allow,
@@ -40,7 +40,7 @@ impl ExpectedVerdict {
         Self::Redirect,
     ];
 
-    /// The words for it in a table.
+    /// The words in a table.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Allow => "allow",
@@ -56,13 +56,13 @@ impl ExpectedVerdict {
     }
 }
 
-impl fmt::Display for ExpectedVerdict {
+impl fmt::Display for VerdictWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.words())
     }
 }
 
-/// A policy as a cell names it: `database/lockdown`, or `lockdown` for a clusterwide one.
+/// A policy, as a cell names it: `database/lockdown`, or `lockdown` for a clusterwide one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PolicyName(pub Arc<str>);
@@ -73,21 +73,21 @@ impl fmt::Display for PolicyName {
     }
 }
 
-/// The verdict words of a cell, with the policy that decides where the author names one.
+/// The verdict words of a cell, with the deciding policy if the author names one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Expected {
     /// The verdict.
-    pub verdict: ExpectedVerdict,
-    /// The policy that decides.
+    pub verdict: VerdictWord,
+    /// The deciding policy.
     pub by: Option<PolicyName>,
 }
 
-/// A cell's expectation, and where it was written.
+/// A cell's expectation, and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// The words.
+    /// The expectation.
     pub expected: Expected,
-    /// Where the author wrote them.
+    /// Where it is written.
     pub place: Place,
 }
 
@@ -100,12 +100,12 @@ impl fmt::Display for Expected {
     }
 }
 
-/// The words there are, for messages and suggestions.
-pub const VERDICT_WORDS: [&str; ExpectedVerdict::ALL.len()] = {
-    let mut words = [""; ExpectedVerdict::ALL.len()];
+/// All verdict words, for messages and suggestions.
+pub const VERDICT_WORDS: [&str; VerdictWord::ALL.len()] = {
+    let mut words = [""; VerdictWord::ALL.len()];
     let mut at = 0;
     while at < words.len() {
-        words[at] = ExpectedVerdict::ALL[at].words();
+        words[at] = VerdictWord::ALL[at].words();
         at += 1;
     }
     words
@@ -114,13 +114,13 @@ pub const VERDICT_WORDS: [&str; ExpectedVerdict::ALL.len()] = {
 impl FromStr for Expected {
     type Err = String;
 
-    /// The error is the text that is not a verdict, without the `by` part.
+    /// The error is the text that is not a verdict word, without the `by` part.
     fn from_str(text: &str) -> Result<Self, String> {
         let (words, by) = match text.split_once(" by ") {
             Some((words, by)) => (words.trim(), Some(PolicyName(by.trim().into()))),
             None => (text.trim(), None),
         };
-        let verdict = ExpectedVerdict::ALL.into_iter().find(|verdict| verdict.words() == words);
+        let verdict = VerdictWord::ALL.into_iter().find(|verdict| verdict.words() == words);
         let verdict = verdict.ok_or_else(|| words.to_owned())?;
         Ok(Self { verdict, by })
     }

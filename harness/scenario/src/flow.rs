@@ -14,17 +14,17 @@ use crate::topology::{Endpoint, Protocol};
 /// One report of a datapath about one packet, query or request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flow {
-    /// When, counted from the start of the run.
+    /// The time since the start of the run.
     pub at: Duration,
     /// What kind of report it is.
     pub kind: FlowKind,
-    /// What became of the packet.
+    /// What happened to the packet.
     pub verdict: FlowVerdict,
-    /// Whose policy judged: the source's at egress, the destination's at ingress.
+    /// Whose policy decided: the source's at egress, the destination's at ingress.
     pub direction: FlowDirection,
     /// The end that sent the packet.
     pub source: FlowEnd,
-    /// The end it is for, after a service's address has been translated.
+    /// The receiver, after a service's address has been translated.
     pub destination: FlowEnd,
     /// Its protocol.
     pub protocol: FlowProtocol,
@@ -34,7 +34,7 @@ pub struct Flow {
     pub match_type: u32,
     /// The policies that decided, by their short names (`database/lockdown`).
     pub policies: Vec<String>,
-    /// What a proxy judged.
+    /// The query or request that a proxy decided about.
     pub request: Option<ProxyRequest>,
 }
 
@@ -42,17 +42,17 @@ pub struct Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowKind {
-    /// The policy judged the first packet of a connection.
+    /// A policy decided about the first packet of a connection.
     PolicyVerdict,
     /// A packet was dropped for another reason than policy.
     Drop,
-    /// A proxy judged a query or request.
+    /// A proxy decided about a query or request.
     Proxy,
-    /// A packet was delivered, whatever policies are in force.
+    /// A packet was delivered. It is no decision of a policy.
     Trace,
 }
 
-/// What became of a packet.
+/// What happened to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowVerdict {
@@ -60,15 +60,15 @@ pub enum FlowVerdict {
     Forwarded,
     /// It went to a proxy.
     Redirected,
-    /// It vanished, or a proxy refused it.
+    /// It was dropped, or a proxy refused it.
     Dropped,
     /// A policy denies it, and audit mode let it pass.
     Audit,
-    /// The datapath cannot tell what Cilium would do, and dropped it.
+    /// The datapath does not know what Cilium would do, and dropped it.
     Error,
 }
 
-/// The direction of the policy that judged.
+/// The direction of the policy that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowDirection {
@@ -112,25 +112,25 @@ pub enum FlowProtocol {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DropReason {
-    /// Nothing allowed it (133).
+    /// No rule allowed it (133).
     PolicyDenied,
     /// A deny rule (181).
     PolicyDeny,
     /// The source address is not the endpoint's own (132).
     InvalidSourceAddress,
-    /// The packet cannot be read (134, 135, 174 …); as text.
+    /// The packet cannot be read (134, 135, 174 …), with the reason.
     Malformed(String),
-    /// Nobody has the destination's address, or nobody is behind the service (169).
+    /// No endpoint has the destination's address, or the service has no backend (169).
     NoDestination,
     /// A proxy refused it.
     RefusedByProxy,
-    /// Another reason of the datapath's; as text.
+    /// Another reason, as text.
     Other(String),
-    /// What the rule needs is not modelled; as text.
+    /// The rule needs something that is not modelled, as text.
     NotModelled(String),
 }
 
-/// What a proxy judged.
+/// What a proxy decided about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyRequest {
@@ -158,9 +158,9 @@ pub enum ProxyRequest {
         /// The status, if it was answered.
         status: Option<u16>,
     },
-    /// The beginning of a TLS connection.
+    /// The start of a TLS connection.
     Tls {
-        /// The server name that the client tells, if it tells one.
+        /// The server name in the client's handshake, if it has one.
         server_name: Option<String>,
     },
 }
@@ -172,7 +172,7 @@ impl FlowEnd {
     }
 }
 
-/// As `hubble observe` writes it: `FORWARDED`.
+/// Formats it as `hubble observe` does: `FORWARDED`.
 impl fmt::Display for FlowVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -10,7 +10,7 @@ pub fn echo_request(family: IpFamily) -> u8 {
     }
 }
 
-/// The type that policies call so.
+/// The ICMP type with this name in policies.
 pub fn type_of_name(name: &str, family: IpFamily) -> Option<u8> {
     let names = match family {
         IpFamily::V4 => ICMPV4_TYPES,

@@ -1,13 +1,14 @@
-//! Invariants: what must hold between ends of traffic at every step, whatever a table says.
+//! Invariants: what must hold between ends of traffic at every step, independently of the tables.
 //!
 //! | written | means |
 //! |---|---|
-//! | `world` | everybody outside the cluster: hosts, and all addresses and names that policies tell apart |
-//! | `database/*` | every pod of the namespace, those that are not there yet included |
+//! | `world` | everything outside the cluster: hosts, and all addresses and names that policies distinguish |
+//! | `database/*` | every pod of the namespace, including pods that may be created later |
 //! | `*/*` | every pod of every namespace |
-//! | `database/app=redis,tier=data` | every pod of the namespace with these labels, those that are not there yet included |
+//! | `database/app=redis,tier=data` | every pod of the namespace with these labels, including pods that may be
+//! created later |
 //! | `database/redis`, `database/redis-*` | the pods of these names |
-//! | `client`, `host` | a host outside, a node, an endpoint of Cilium's own |
+//! | `client`, `host` | a host outside, a node, an endpoint that Cilium runs itself |
 //! | `dns` | as a destination: the cluster's DNS server, on the port for queries |
 
 use std::fmt;
@@ -18,7 +19,7 @@ use crate::name::{NamespaceName, NamespacedName};
 use crate::place::Place;
 use crate::topology::{Endpoint, Labels, Protocol, Topology};
 
-/// What must hold.
+/// An invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invariant {
     /// Whether traffic must pass or must not.
@@ -27,11 +28,11 @@ pub struct Invariant {
     pub from: EndPattern,
     /// The destinations.
     pub to: EndPattern,
-    /// The ports it is about. None: for `never` all traffic, for `always` what the destinations serve.
+    /// The ports. None means all traffic for `never`, and the ports that the destinations serve for `always`.
     pub ports: Vec<PortSpan>,
     /// Why it must hold.
     pub because: String,
-    /// The steps at which the author knows that it does not hold.
+    /// The steps at which the author knows that it fails.
     pub broken_at: Vec<String>,
     /// Where it is written.
     pub place: Place,
@@ -51,7 +52,7 @@ impl fmt::Display for Invariant {
 pub enum Demand {
     /// None of it may pass.
     Never,
-    /// All of it must pass, to proxies perhaps.
+    /// All of it must pass, perhaps through a proxy.
     Always,
 }
 
@@ -85,7 +86,7 @@ impl fmt::Display for PortSpan {
 /// Ends of traffic, as an invariant names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndPattern {
-    /// Everybody outside the cluster.
+    /// Everything outside the cluster.
     World,
     /// The cluster's DNS server.
     Dns,
@@ -95,10 +96,10 @@ pub enum EndPattern {
     Named {
         /// The namespace, or a pattern.
         namespace: String,
-        /// The name, or a pattern that is not a star alone.
+        /// The name, or a pattern other than a single star.
         name: String,
     },
-    /// Every pod of some namespaces, and those that are not there yet.
+    /// Every pod of some namespaces, including pods that may be created later.
     All {
         /// The namespace, or a pattern.
         namespace: String,
@@ -144,14 +145,14 @@ impl EndPattern {
         }
     }
 
-    /// The namespaces in which pods that are not there yet are among them, with the labels that they have.
+    /// The namespaces in which a pod that is created later belongs to them, with the labels that it needs.
     pub fn futures<'t>(&'t self, topology: &'t Topology) -> Vec<(&'t NamespaceName, &'t Labels)> {
         let Self::All { namespace, labels } = self else { return Vec::new() };
         let known = topology.namespaces.keys().filter(|name| matches(namespace, name.as_str()));
         known.map(|name| (name, labels)).collect()
     }
 
-    /// Whether they are anybody in a topology, now or in future.
+    /// Whether they can match anything in a topology, including pods that may be created later.
     pub fn are_somebody(&self, topology: &Topology) -> bool {
         match self {
             Self::World | Self::Dns => true,
@@ -165,7 +166,7 @@ fn label<'t>(pod: &NamespacedName, key: &str, topology: &'t Topology) -> Option<
     topology.pods.get(pod)?.labels.get(key)
 }
 
-/// Whether a pattern, in which a star stands for any characters, is a text.
+/// Whether a text matches a pattern, in which a star stands for any characters.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,

@@ -17,7 +17,7 @@ pub enum IpFamily {
 }
 
 impl IpFamily {
-    /// Whether an address is of it.
+    /// Whether an address belongs to the family.
     pub fn has(self, address: IpAddr) -> bool {
         address.is_ipv4() == (self == Self::V4)
     }

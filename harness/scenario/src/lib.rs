@@ -18,10 +18,11 @@
 //! | [prediction](prediction::Prediction) | what the engine says of an attempt, with its trace |
 //! | trace, [check](prediction::Check) | the enforcement points that a predicted attempt meets, each with its rules |
 //! | [enforcement point](prediction::EnforcementPoint) | where policy decides: egress, ingress, the DNS proxy, the HTTP proxy |
-//! | decision | what the policies of one endpoint say in one direction |
+//! | [decision](prediction::Decision) | what the policies of one endpoint say in one direction, or a proxy of a request |
+//! | subject, peer | the endpoint whose policies decide (`spec.subject` of a `ClusterNetworkPolicy`); the other end |
 //! | verdict | what the harness concludes of a cell: allowed, denied, audited, or inconclusive |
-//! | [expectation](expect::Expectation) | what the author's table says of a cell |
-//! | refusal | an object that the API server or the agent does not take; nothing of it is enforced |
+//! | [expectation](expect::Expectation) | what the author's table says of a cell, in [verdict words](expect::VerdictWord) |
+//! | refusal | an object that the API server or the agent does not accept; nothing of it is enforced. A scenario file lists expected ones under `rejected` |
 //! | warning | what `check` says of a policy that is legal and likely wrong; it has a code |
 //! | policy model | the policies in force compiled for a topology |
 //! | cluster, agent | a Kubernetes cluster; the Cilium agent. Neither word means anything else |

@@ -1,8 +1,7 @@
-//! Loading: from paths to scenarios, or to plain policies. The only part that reads disk.
+//! Loads scenarios, topologies and plain policies from disk. The only part that reads files.
 //!
-//! Whatever the disk holds, the answer is scenarios or diagnostics, never a panic: only regular files inside the
-//! boundary are read, sizes are checked before reading, folders are followed once and to a limit, and every mistake of
-//! every file is reported.
+//! Any content gives scenarios or diagnostics, never a panic: only regular files inside the boundary are read, their
+//! size is checked first, folders are walked once and up to a limit, and every mistake of every file is reported.
 
 mod boundary;
 mod decode;
@@ -47,11 +46,11 @@ pub struct Loaded {
     pub scenarios: Vec<Scenario>,
     /// Every mistake and warning, sorted by place. Nothing may be evaluated if there is a mistake.
     pub diagnostics: Vec<Diagnostic>,
-    /// Whether nothing is wrong but that the paths hold no scenario.
+    /// Whether the only problem is that the paths hold no scenario.
     pub is_empty: bool,
-    /// Where the files are that the scenarios consist of: their own, and what these refer to.
+    /// The true paths of all files that the scenarios consist of: their own, and those they refer to.
     pub used: BTreeSet<PathBuf>,
-    /// The same of each scenario without mistakes, by its own file as it was named.
+    /// The same for each scenario without mistakes, by its own file as the user named it.
     pub used_by: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// The texts of the files that were read.
     pub sources: SourceTexts,
@@ -60,7 +59,7 @@ pub struct Loaded {
 /// The result of loading a topology file.
 #[derive(Debug)]
 pub struct LoadedTopology {
-    /// What it says. Nothing may be evaluated if there is a mistake.
+    /// The topology. It must not be used if there is a mistake.
     pub topology: Topology,
     /// Every mistake and warning, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
@@ -82,15 +81,15 @@ pub struct LoadedSettings {
 pub struct LoadedPolicies {
     /// The policies, in the order of the paths.
     pub manifests: Vec<Manifest>,
-    /// Those of the policies, by index, of whose kind, version, name or namespace a mistake is told.
+    /// The indexes of policies for which a mistake in kind, version, name or namespace is reported.
     pub mistaken: BTreeSet<usize>,
     /// How many documents of other kinds were skipped.
     pub ignored: usize,
-    /// These documents: workloads, services, and whatever else.
+    /// These documents, such as workloads and services.
     pub others: Vec<Manifest>,
     /// How many files without any document were skipped.
     pub empty_files: usize,
-    /// What was skipped, or lacks something, because a tool has yet to make manifests of it.
+    /// Files that were skipped or are incomplete, because they are not rendered.
     pub unrendered: AllUnrendered,
     /// The paths that can be read and hold no policy.
     pub without: Vec<PathBuf>,
@@ -100,7 +99,7 @@ pub struct LoadedPolicies {
     pub sources: SourceTexts,
 }
 
-/// Loads every scenario of the paths, which may refer to files within the paths and their repositories alone.
+/// Loads every scenario of the paths, which may refer only to files within the paths and their repositories.
 pub fn load(paths: &[PathBuf]) -> Loaded {
     Loader::new(paths, FileReach::Inside).scenarios(paths)
 }
@@ -110,7 +109,7 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 pub struct Loader {
     disk: Disk,
     read_objects: Option<ReadObjects>,
-    /// What the command says of Cilium's configuration.
+    /// The Cilium configuration that the command gives.
     given: Option<GivenSettings>,
 }
 
@@ -127,8 +126,8 @@ impl Loader {
         Self { read_objects: Some(read_objects), ..self }
     }
 
-    /// Loads every scenario of some of the paths. A folder gives the scenarios of all `*.yaml` and `*.yml` files below
-    /// it, skipping files that are none; a file named by itself must be one.
+    /// Loads every scenario of some of the paths. A folder gives the scenarios of all `*.yaml` and `*.yml` files
+    /// below it, and other files are skipped; a file that is named must be a scenario.
     pub fn scenarios(&mut self, paths: &[PathBuf]) -> Loaded {
         let disk = &mut self.disk;
         let mut loaded = Loaded::default();
@@ -185,15 +184,15 @@ impl Loader {
         loaded
     }
 
-    /// Loads every policy of the paths, files or folders of `*.yaml`, `*.yml` and `*.json`, without a topology to hold
-    /// them against. Documents of other kinds are counted and skipped, but for those that were probably meant to be
-    /// policies; so are the files at the places `besides`, uncounted.
+    /// Loads every policy of the paths, files or folders of `*.yaml`, `*.yml` and `*.json`, without a topology.
+    /// Documents of other kinds are counted and skipped, unless they were probably meant to be policies. The files at
+    /// the places `besides` are skipped without counting.
     pub fn policies(&mut self, paths: &[PathBuf], besides: &BTreeSet<PathBuf>) -> LoadedPolicies {
         plain::load(&mut self.disk, paths, besides, None)
     }
 
-    /// Loads every manifest of the paths as one set: the policies, and beside them `others`. What names no namespace is
-    /// in the one given. An object that stands there twice is a mistake wherever its files are.
+    /// Loads every manifest of the paths as one set: the policies, and the `others`. An object that names no
+    /// namespace is in the one given. An object that occurs twice is a mistake, in whatever files.
     pub fn manifests(&mut self, paths: &[PathBuf], namespace: Option<&NamespaceName>) -> LoadedPolicies {
         plain::load_set(&mut self.disk, paths, namespace)
     }
@@ -207,7 +206,7 @@ impl Loader {
             if let Ok(documents) = &opened.documents {
                 return documents.first().is_some_and(text::is_scenario);
             }
-            // Which of both it was meant to be, its text may tell.
+            // The text may tell which of the two it was meant to be.
             let text = disk.sources.text(&opened.file);
             text.is_some_and(|text| text.lines().any(|line| line.starts_with("scenario:")))
         })

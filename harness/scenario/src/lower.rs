@@ -1,4 +1,5 @@
-//! From a scenario file to a [`Scenario`]: every name resolved, every mistake collected, nothing read from disk.
+//! Turns a scenario file into a [`Scenario`]: resolves every name and collects every mistake, without reading the
+//! disk.
 
 mod answers;
 pub(crate) mod attempt;
@@ -34,19 +35,19 @@ use topology::{TopologyDraft, TopologyPart};
 pub(crate) struct Input<'a> {
     /// The file, as the user named it.
     pub(crate) file: &'a Arc<str>,
-    /// What stands in it.
+    /// Its content.
     pub(crate) content: &'a ScenarioFile,
-    /// The topology files, in the order of rising precedence; the scenario's own is the last.
+    /// The topology files in the order of rising precedence; the scenario's own is last.
     pub(crate) parts: &'a [TopologyPart],
     /// The settings that the command is given.
     pub(crate) given: Option<&'a GivenSettings>,
     /// The manifests that follow in the scenario file.
     pub(crate) inline: &'a [Manifest],
-    /// The manifests of every policy file and folder that a step names; entries that cannot be read are missing.
+    /// The manifests of every policy file and folder that a step names. Entries that cannot be read are missing.
     pub(crate) entries: &'a BTreeMap<String, Vec<Manifest>>,
 }
 
-/// Lowers a scenario. What comes back is only meant for use if no mistake was found.
+/// Lowers a scenario. The result may only be used if no mistake was found.
 pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     let Input { file, content, .. } = *input;
     check_text(&content.scenario, "the scenario's name", file, mistakes);
@@ -86,7 +87,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     manifest::check_all(input.inline, mistakes);
     manifest::check_twice(input.inline, mistakes);
     if !is_sound {
-        // What tables say of a topology with mistakes would only follow from these.
+        // If the topology has mistakes, those of its tables would only follow from them.
         drafts.clear();
     }
     let steps = content.steps.value.iter().zip(drafts);
@@ -113,7 +114,7 @@ fn step(
     let file = input.file;
     let content = &raw.value;
     let in_force = policies::in_force(input, content, &draft, mistakes);
-    let rejected = policies::rejections(&content.rejected, &in_force, file, mistakes);
+    let rejected = policies::refusals(&content.rejected, &in_force, file, mistakes);
     if content.expect.value.0.is_empty() {
         let mistake = Mistake::new(format!("step `{}` expects nothing", content.step.value));
         mistakes.add(file, content.expect.position, mistake);
@@ -133,9 +134,9 @@ fn step(
         let range = version_range(&difference.cilium, file, mistakes);
         let cells = table::replaced_cells(&against, &difference.expect, &table, mistakes);
         let rejected =
-            difference.rejected.as_ref().map(|table| policies::rejections(table, &in_force, file, mistakes));
+            difference.rejected.as_ref().map(|table| policies::refusals(table, &in_force, file, mistakes));
         if difference.expect.0.is_empty() && rejected.is_none() {
-            let mistake = Mistake::new("this difference has no cells and no rejections");
+            let mistake = Mistake::new("this difference has neither `expect` nor `rejected`");
             mistakes.add(file, difference.cilium.position, mistake);
         }
         let Some(range) = range else { continue };
@@ -164,7 +165,7 @@ fn step(
     }
 }
 
-/// How policies are enforced in a step: as it says itself, else as the settings say.
+/// How policies are enforced in a step: by its own mode, else by the settings.
 fn enforcement(step: &StepFile, settings: &Settings) -> Enforcement {
     match step.mode {
         ModeWord::Default => settings.enforcement,
@@ -172,7 +173,7 @@ fn enforcement(step: &StepFile, settings: &Settings) -> Enforcement {
     }
 }
 
-/// The same cell, or the rejections, given by two differences for the same version.
+/// A mistake if two differences give the same cell, or the refusals, for the same version.
 fn overlaps(
     earlier: &[Difference],
     new: &Difference,

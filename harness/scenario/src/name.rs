@@ -1,4 +1,4 @@
-//! Names, each with the rules Kubernetes or DNS has for it.
+//! Names, each with the rules that Kubernetes or DNS has for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct NameError {
     /// The text as written.
     pub text: String,
-    /// What was wanted, with its rule: completes "is not …".
+    /// The expected kind of name, with its rule: completes "is not …".
     pub expected: &'static str,
 }
 
@@ -23,8 +23,8 @@ pub fn is_dns_label(text: &str) -> bool {
     text.len() <= 63 && is_hyphenated(text)
 }
 
-/// An RFC 1123 subdomain as Kubernetes checks it: parts joined by dots, at most 253 characters in all. A part has no
-/// limit of its own.
+/// An RFC 1123 subdomain as Kubernetes checks it: parts joined by dots, at most 253 characters in all. Its parts have
+/// no limit of their own.
 pub fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_hyphenated)
 }
@@ -100,8 +100,8 @@ name_type!(
     "an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)"
 );
 name_type!(
-    /// The name of a host outside the cluster, or of a node, inside a scenario. Has no dot, so that it is
-    /// never taken for a DNS name.
+    /// The name of a host outside the cluster, or of a node, inside a scenario. It has no dot, so it is never
+    /// mistaken for a DNS name.
     HostName,
     is_dns_label,
     "a host name (lower-case letters, digits and inner hyphens, no dots, at most 63 characters)"

@@ -1,4 +1,5 @@
-//! What Kubernetes objects say of a topology, as data. Who reads the objects is told to the loader, see [`ReadObjects`].
+//! A topology read from Kubernetes objects, as data. The loader is given the function that reads the objects, see
+//! [`ReadObjects`].
 
 use std::collections::BTreeMap;
 
@@ -9,18 +10,18 @@ use crate::policy::Manifest;
 use crate::rendering::AllUnrendered;
 use crate::topology::Topology;
 
-/// A topology made of Kubernetes objects, and what of them is not in it.
+/// A topology made of Kubernetes objects, with what could not be used.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestTopology {
     /// Namespaces, workloads as pods, and services.
     pub topology: Topology,
-    /// Where each of these was written.
+    /// Where each of these is written.
     pub places: ObjectPlaces,
     /// The pods in the network of their node, which policies know as the node.
     pub host_network: BTreeMap<NamespacedName, Place>,
-    /// How many objects of each kind are not in the topology.
+    /// How many objects of each kind the topology does not contain.
     pub skipped: BTreeMap<String, usize>,
-    /// What a tool has yet to render, and what therefore is in no answer.
+    /// What is not rendered, and therefore missing from every answer.
     pub unrendered: AllUnrendered,
     /// Mistakes and warnings, in the order of the objects.
     pub diagnostics: Vec<Diagnostic>,
@@ -29,7 +30,7 @@ pub struct ManifestTopology {
 /// Where the parts of a topology were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectPlaces {
-    /// Namespaces that are objects themselves; others exist because something is in them.
+    /// Namespaces with an object of their own; others exist because they contain something.
     pub namespaces: BTreeMap<NamespaceName, Place>,
     /// Workloads.
     pub workloads: BTreeMap<NamespacedName, WorkloadPlace>,
@@ -37,14 +38,15 @@ pub struct ObjectPlaces {
     pub services: BTreeMap<NamespacedName, Place>,
 }
 
-/// A workload's kind and place.
+/// The kind and place of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadPlace {
     /// `Deployment`, `CronJob` and the like.
     pub kind: String,
-    /// Where its name stands.
+    /// The place of its name.
     pub place: Place,
 }
 
-/// Makes a topology of objects that are not policies. Those without a namespace are in the one given, or in `default`.
+/// Makes a topology of objects that are not policies. Objects without a namespace are in the one given, or in
+/// `default`.
 pub type ReadObjects = fn(&[Manifest], Option<&NamespaceName>) -> ManifestTopology;

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::topology::Protocol;
 
-/// What became of one attempt, as its client saw it.
+/// What the client of one attempt saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
-    /// What the last stage came to.
+    /// The outcome of the last stage.
     pub outcome: Outcome,
-    /// The stages, in their order; none where the attempt could not be made.
+    /// The stages in order; none if the attempt could not be made.
     pub stages: Vec<Stage>,
     /// Whether a server saw it.
     pub arrival: Arrival,
@@ -31,11 +31,11 @@ pub struct Stage {
     pub local: Option<SocketAddr>,
     /// The address it is sent to: for a service the service's address.
     pub remote: Option<SocketAddr>,
-    /// What it came to.
+    /// Its outcome.
     pub outcome: Outcome,
     /// The addresses a look-up learned.
     pub addresses: Vec<IpAddr>,
-    /// When it began, counted from the start of the run.
+    /// The time of its start since the start of the run.
     pub began: Duration,
     /// How long it took.
     pub took: Duration,
@@ -49,7 +49,7 @@ pub enum StageKind {
     LookUp,
     /// A connection, a datagram and its answer, an echo.
     Connect,
-    /// An HTTP request on the connection before.
+    /// An HTTP request on that connection.
     Request,
 }
 
@@ -59,15 +59,15 @@ pub enum StageKind {
 pub enum Outcome {
     /// The connection was accepted, the datagram or echo answered, the name resolved.
     Answered,
-    /// A TCP reset, or an ICMP message that nobody listens there.
+    /// A TCP reset, or an ICMP message that says that no server listens there.
     Refused,
     /// The connection was accepted and then reset.
     Reset,
-    /// An ICMP message or the own routing table says that the address cannot be reached.
+    /// An ICMP message or the local routing table says that the address cannot be reached.
     Unreachable,
-    /// Nothing was heard for the attempt's whole time.
+    /// Nothing arrived before the timeout.
     TimedOut,
-    /// It was ended before its time, because the datapath had already reported what comes of it.
+    /// It was ended early, because the datapath had already reported what happens to it.
     Ended,
     /// The DNS server or proxy refused the query.
     NameRefused,
@@ -77,9 +77,9 @@ pub enum Outcome {
     NameFailed(String),
     /// The HTTP status of the answer.
     HttpStatus(u16),
-    /// The answer cannot be understood, as text.
+    /// The answer cannot be understood, with the reason.
     Garbled(String),
-    /// It could not be made, for this reason.
+    /// The attempt could not be made, for this reason.
     NotAttempted(String),
 }
 
@@ -91,19 +91,19 @@ pub enum Arrival {
     Arrived,
     /// No server reported it, and every server that could have was listening.
     NotSeen,
-    /// No server that could report it is ours.
+    /// No server of verdikt could report it.
     #[default]
     Unknown,
 }
 
 impl Observation {
-    /// How long the attempt took: from the beginning of its first stage to the end of its last.
+    /// The duration of the attempt: from the start of its first stage to the end of its last.
     pub fn took(&self) -> Option<Duration> {
         let (first, last) = (self.stages.first()?, self.stages.last()?);
         Some(last.began.saturating_add(last.took).saturating_sub(first.began))
     }
 
-    /// An attempt that could not be made.
+    /// The observation of an attempt that could not be made.
     pub fn not_attempted(reason: impl Into<String>) -> Self {
         let outcome = Outcome::NotAttempted(reason.into());
         Self { outcome, stages: Vec::new(), arrival: Arrival::Unknown }

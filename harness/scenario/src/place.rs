@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 /// A place in a file, as an editor shows it. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
-    /// The file as the user named it, or as it was found from there.
+    /// The file as the user named it, or as it was found below a folder.
     pub file: Arc<str>,
-    /// Line, from 1; 0 where the value was never written in a file.
+    /// The line, from 1; 0 for a value that was not written in a file.
     pub line: u32,
-    /// Column, from 1.
+    /// The column, from 1.
     pub column: u32,
 }
 
 impl Place {
-    /// The first character of a file: for what concerns the file as a whole.
+    /// The first character of a file, for diagnostics about the whole file.
     pub fn start_of(file: impl Into<Arc<str>>) -> Self {
         Self { file: file.into(), line: 1, column: 1 }
     }
 
-    /// The file's path as it stands in the repository: without `.` and, where possible, `..`.
+    /// The file's path in the repository: without `.` and, where possible, `..`.
     pub fn normal_file(&self) -> String {
         let mut parts: Vec<&str> = Vec::new();
         for part in self.file.split('/') {
@@ -39,7 +39,7 @@ impl Place {
         parts.join("/")
     }
 
-    /// The file as a relative reference: what a URI does not take is written as its bytes.
+    /// The file as a relative reference: characters that a URI cannot contain are percent-encoded.
     /// <https://www.rfc-editor.org/rfc/rfc3986#section-2.1>
     pub fn file_uri(&self) -> String {
         let normal = self.normal_file();
@@ -57,7 +57,7 @@ impl Place {
 }
 
 impl Place {
-    /// File and line, for readers; what was never written in a file has no line.
+    /// File and line, for readers. A value that was not written in a file has no line.
     pub fn line_of_file(&self) -> String {
         match self.line {
             0 => self.file.to_string(),
@@ -78,14 +78,14 @@ impl fmt::Display for Place {
 /// A line and a column of a document whose file is known from the context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// Line, from 1; 0 where the value was never written in a file (JSON read by a program).
+    /// The line, from 1; 0 for a value that was not written in a file (JSON made by a program).
     pub line: u32,
-    /// Column, from 1.
+    /// The column, from 1.
     pub column: u32,
 }
 
 impl Position {
-    /// The same position with its file.
+    /// The place: the same position with its file.
     pub fn in_file(self, file: &Arc<str>) -> Place {
         Place { file: Arc::clone(file), line: self.line, column: self.column }
     }

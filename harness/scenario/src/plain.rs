@@ -1,4 +1,4 @@
-//! Text of others, made safe to print: it steers neither a terminal nor the eye of its reader.
+//! Foreign text that is safe to print: it cannot control a terminal or deceive its reader.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// One line of text without a character that steers: each is written as its number, as in `\u{202e}`.
+/// One line of text without control or invisible characters: each is written as its number, as in `\u{202e}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Plain(String);
 
 impl Plain {
-    /// Escapes a text. Line ends and tabs become spaces; white space around it is left out.
+    /// Escapes a text. Line ends and tabs become spaces; white space around it is removed.
     pub fn line(text: &str) -> Self {
         let mut line = String::with_capacity(text.len());
         let mut before = None;
@@ -45,11 +45,11 @@ impl From<Plain> for String {
     }
 }
 
-/// Whether a character steers what shows it instead of being shown: control characters, line and paragraph separators,
-/// those that turn the direction of writing, and those that nobody sees and some readers skip.
+/// Whether a character controls what shows it instead of being shown: control characters, line and paragraph
+/// separators, characters that change the direction of writing, and invisible ones.
 ///
-/// Joiners and variation selectors belong to the letters and signs of some scripts; after any other character they are
-/// there to deceive.
+/// Joiners and variation selectors belong to the letters and signs of some scripts; after any other character they
+/// deceive.
 pub fn steers(c: char, before: Option<char>) -> bool {
     match c {
         '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' => before.is_none_or(|before| before.is_ascii()),

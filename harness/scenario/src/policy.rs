@@ -1,4 +1,4 @@
-//! A policy as written: the raw manifest, its tree, and its place.
+//! Policies as written: the raw manifest, its tree, and its place.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::place::{Place, Position};
 /// One document of a policy file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
-    /// The file it stands in.
+    /// The file that contains it.
     pub file: Arc<str>,
     /// The document.
     pub root: YamlNode,
@@ -25,7 +25,7 @@ impl Manifest {
         position.in_file(&self.file)
     }
 
-    /// How the object calls itself, as far as it says.
+    /// The object's kind, namespace and name, as far as the manifest has them.
     pub fn object(&self) -> ObjectRef {
         let text = |path: &[&str]| self.root.at(path).and_then(YamlNode::text).map(str::to_owned);
         ObjectRef {
@@ -36,7 +36,7 @@ impl Manifest {
     }
 }
 
-/// A kind of policy object: one of these is what a policy file may hold.
+/// A kind of policy object, which a policy file may contain.
 ///
 /// ```
 /// use verdikt_scenario::policy::PolicyKind;
@@ -56,23 +56,23 @@ pub enum PolicyKind {
     ClusterNetworkPolicy,
 }
 
-/// What a kind of policy is called in manifests and paths, and where its objects live.
+/// The names of a kind of policy in manifests and paths, and its scope.
 struct KindRow {
     kind: PolicyKind,
     name: &'static str,
     group: &'static str,
-    /// Versions of the API that serve it, those that new manifests should have first.
+    /// The API versions that serve it; new manifests should use the first.
     versions: &'static [&'static str],
     plural: &'static str,
     scope: Scope,
 }
 
-/// Where the objects of a kind live.
+/// The scope of a kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Each in a namespace.
+    /// Namespaced.
     Namespaced,
-    /// In the cluster as a whole.
+    /// Cluster-wide.
     Cluster,
 }
 
@@ -130,11 +130,11 @@ impl PolicyKind {
     ];
 
     const fn row(self) -> &'static KindRow {
-        // The table has the order of the variants, which a test holds.
+        // The table has the order of the variants; a test checks it.
         &KINDS[self as usize]
     }
 
-    /// The name that manifests have for it.
+    /// Its name in manifests.
     pub const fn name(self) -> &'static str {
         self.row().name
     }
@@ -144,17 +144,17 @@ impl PolicyKind {
         self.row().group
     }
 
-    /// The versions of the group that serve it, the one that new manifests should have first.
+    /// The versions of the group that serve it; new manifests should use the first.
     pub const fn versions(self) -> &'static [&'static str] {
         self.row().versions
     }
 
-    /// What a manifest may have as `apiVersion`, in the order of [`Self::versions`]: `cilium.io/v2`.
+    /// The possible values of `apiVersion`, in the order of [`Self::versions`]: `cilium.io/v2`.
     pub fn api_versions(self) -> impl Iterator<Item = String> {
         self.versions().iter().map(move |version| format!("{}/{version}", self.group()))
     }
 
-    /// What paths of the API call its objects.
+    /// Its name in paths of the API.
     pub const fn plural(self) -> &'static str {
         self.row().plural
     }
@@ -164,12 +164,12 @@ impl PolicyKind {
         matches!(self.row().scope, Scope::Namespaced)
     }
 
-    /// Whether it is one of Cilium's own.
+    /// Whether it is a kind of Cilium.
     pub const fn is_of_cilium(self) -> bool {
         !matches!(self, Self::NetworkPolicy | Self::ClusterNetworkPolicy)
     }
 
-    /// Whether the API server has it by a definition that was installed, and not by itself.
+    /// Whether it is a custom resource, and not built into the API server.
     pub const fn is_custom(self) -> bool {
         !matches!(self, Self::NetworkPolicy)
     }
@@ -181,7 +181,7 @@ impl fmt::Display for PolicyKind {
     }
 }
 
-/// A name that no kind of policy has.
+/// A name that is not a kind of policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a kind of policy")]
 pub struct UnknownKind(String);
@@ -207,7 +207,7 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
-    /// The kind, if it is one of policies.
+    /// The kind, if it is a kind of policy.
     pub fn policy_kind(&self) -> Option<PolicyKind> {
         self.kind.parse().ok()
     }
@@ -233,7 +233,7 @@ impl fmt::Display for ObjectRef {
 pub enum Refuser {
     /// The API server: `kubectl apply` fails.
     ApiServer,
-    /// Cilium's agent: the object is stored, its `Valid` condition is false, and it is not enforced.
+    /// Cilium's agent: the object is stored, its `Valid` condition is false, and nothing of it is enforced.
     Agent,
 }
 

@@ -1,19 +1,19 @@
-//! The order in which rules of policies decide: by tier, then by priority.
+//! The order in which rules decide: by tier, then by priority.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A tier of policies; the earlier one decides first.
+/// A tier of policies; an earlier tier decides first.
 /// <https://network-policy-api.sigs.k8s.io/reference/spec/>
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub enum Tier {
-    /// A `ClusterNetworkPolicy` that nobody else can overrule.
+    /// A `ClusterNetworkPolicy` that no other policy can overrule.
     Admin,
-    /// Every policy but a `ClusterNetworkPolicy`.
+    /// Every policy other than a `ClusterNetworkPolicy`.
     #[default]
     Normal,
     /// A `ClusterNetworkPolicy` for what no other policy decides.
@@ -30,7 +30,7 @@ impl fmt::Display for Tier {
     }
 }
 
-/// Where a rule stands in the order of all rules; the lesser one decides first.
+/// The position of a rule in the order of all rules; the lowest decides first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -43,7 +43,7 @@ pub struct Precedence {
 }
 
 impl Precedence {
-    /// That of a rule, by the priority of its object and its index in its list.
+    /// The precedence of a rule, from the priority of its object and its index in its list.
     pub fn of(tier: Tier, priority: i64, index: usize) -> Self {
         let index = i64::try_from(index).unwrap_or(i64::MAX);
         Self { tier, hundredths: priority.saturating_mul(100).saturating_add(index) }
@@ -51,7 +51,7 @@ impl Precedence {
 }
 
 impl fmt::Display for Precedence {
-    /// `Admin, priority 5`; that of a rule after the first is `Admin, priority 5.02`.
+    /// Formats it as `Admin, priority 5`; a rule after the first is `Admin, priority 5.02`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tier == Tier::Normal {
             return self.tier.fmt(f);

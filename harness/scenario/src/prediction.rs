@@ -1,4 +1,4 @@
-//! Predictions: what an engine says of one attempt, with the rules behind it.
+//! Predictions: what the engine says of one attempt, with the rules behind it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::topology::Endpoint;
 pub struct Prediction {
     /// The answer.
     pub answer: Answer,
-    /// Every check on the attempt's way, in the order it meets them, up to the one that ends it.
+    /// Every check on the way of the attempt, in order, up to the one that ends it.
     pub checks: Vec<Check>,
 }
 
@@ -27,15 +27,15 @@ impl Prediction {
         if self.answer != Answer::Abstain {
             return None;
         }
-        self.checks.iter().rev().find_map(|check| match &check.finding {
-            Finding::Unknown { gap, .. } | Finding::Chance { gap } => Some(gap.as_str()),
+        self.checks.iter().rev().find_map(|check| match &check.decision {
+            Decision::Unknown { gap, .. } | Decision::Chance { gap } => Some(gap.as_str()),
             _ => None,
         })
     }
 
-    /// Whether chance decides, so that no observation is a verdict.
+    /// Whether the result is random, so that no observation is a verdict.
     pub fn is_chance(&self) -> bool {
-        self.checks.iter().any(|check| matches!(check.finding, Finding::Chance { .. }))
+        self.checks.iter().any(|check| matches!(check.decision, Decision::Chance { .. }))
     }
 }
 
@@ -45,9 +45,9 @@ impl Prediction {
 pub enum Answer {
     /// It passes.
     Allow,
-    /// It is denied there.
+    /// It is denied at this point.
     Deny(EnforcementPoint),
-    /// A policy denies it there, and audit mode lets it pass.
+    /// A policy denies it at this point, and audit mode lets it pass.
     Audit(EnforcementPoint),
     /// The HTTP proxy sends the client to the plain form of its path, whatever the rules say.
     Redirect,
@@ -98,29 +98,30 @@ impl fmt::Display for EnforcementPoint {
 /// One policy check of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
-    /// Where.
+    /// The enforcement point.
     pub point: EnforcementPoint,
-    /// Whose policy is asked: the source's at egress, the destination's at ingress.
+    /// The endpoint whose policy is asked: the source at egress, the destination at ingress.
     pub endpoint: Endpoint,
-    /// What is asked, to read after the endpoint: `to tcp database/redis:6379`, `from client, tcp port 80`,
-    /// `query api.example.test`, `GET /api`.
+    /// The question, to be read after the endpoint: `to tcp database/redis:6379`, `from client, tcp port 80`, `query
+    /// api.example.test`, `GET /api`.
     pub question: String,
-    /// The finding.
-    pub finding: Finding,
+    /// What the policies decide there.
+    pub decision: Decision,
 }
 
-/// What a check found. Rules are shared: a table has many more findings than there are rules.
+/// What the policies of an endpoint in one direction, or a proxy, decide about an attempt, with the rules behind it. Rules are
+/// shared: a table has many more decisions than there are rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Finding {
-    /// The endpoint has no policy of this kind, or none that isolates it: everything passes.
+pub enum Decision {
+    /// No policy isolates the endpoint in this direction: everything passes.
     NotIsolated,
-    /// These rules leave it to the tiers after theirs.
+    /// These rules pass it on to the next tier.
     PassedOn {
         /// The rules.
         by: Vec<Arc<RuleRef>>,
     },
-    /// These rules allow it, each sufficient alone; the first is the one that decides.
+    /// These rules allow it, each on its own; the first one decides.
     Allowed {
         /// The rules.
         by: Vec<Arc<RuleRef>>,
@@ -128,9 +129,9 @@ pub enum Finding {
     /// The node's own traffic to its pods passes without a rule.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/policy/#known-missing-features>
     LocalHost,
-    /// A pod that reaches itself, through a service or by its own address, meets no policy.
+    /// A pod that reaches itself, through a service or by its own address, is subject to no policy.
     Itself {
-        /// The service that it goes through, if it does.
+        /// The service that it goes through, if any.
         through: Option<NamespacedName>,
     },
     /// Neither end is an endpoint that policies select: both are nodes, or outside the cluster.
@@ -140,7 +141,7 @@ pub enum Finding {
         /// The rules that deny it; the first decides.
         by: Vec<Arc<RuleRef>>,
     },
-    /// Nothing allows it, and the endpoint is isolated.
+    /// No rule allows it, and the endpoint is isolated.
     NoRuleAllows {
         /// The rules whose presence isolates the endpoint in this direction (or, at a proxy, the rules that
         /// send the traffic there).
@@ -148,16 +149,16 @@ pub enum Finding {
         /// The rule that came nearest to allowing it.
         nearest: Option<Box<Miss>>,
     },
-    /// The HTTP proxy answers with a redirect before it asks any rule.
+    /// The HTTP proxy answers with a redirect before it evaluates any rule.
     Redirected {
         /// The plain form of the path, to which the client is sent.
         to: String,
         /// The rules that send the traffic to the proxy.
         by: Arc<[Arc<RuleRef>]>,
     },
-    /// A certificate is not taken, where these rules have the proxy end TLS and begin it again.
+    /// A certificate is not trusted, at a proxy that terminates TLS by these rules.
     NotTrusted {
-        /// Who does not take which certificate, and why: completes "fails: …".
+        /// Who does not trust which certificate, and why: completes "fails: …".
         reason: Box<str>,
         /// The rules.
         by: Arc<[Arc<RuleRef>]>,
@@ -169,32 +170,32 @@ pub enum Finding {
         /// The rule concerned.
         rule: Option<Arc<RuleRef>>,
     },
-    /// Chance decides, on a cluster as well: whatever is seen of one attempt tells nothing of the next.
+    /// The result is random, on a cluster as well: one attempt says nothing about the next.
     Chance {
-        /// What chance decides: completes "does not know …".
+        /// What is random: completes "does not know …".
         gap: String,
     },
 }
 
-/// A rule that allows nothing of this attempt, and on what it failed.
+/// A rule that does not allow the attempt, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Miss {
     /// The rule.
     pub rule: Arc<RuleRef>,
-    /// On what it failed, as a sentence fragment: `peer: its label app is frontend, not backend`.
+    /// Why not, as a sentence fragment: `peer: its label app is frontend, not backend`.
     pub on: String,
 }
 
-/// One rule of one policy object.
+/// A reference to one rule of one policy object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct RuleRef {
     /// The object.
     pub object: ObjectRef,
-    /// The rule inside it: `spec.ingress[0].toPorts[1].ports[0]`.
+    /// The path of the rule in the object: `spec.ingress[0].toPorts[1].ports[0]`.
     pub path: String,
-    /// Where that rule was written.
+    /// Where the rule is written.
     pub place: Place,
-    /// Where it stands in the order of all rules, for a rule of a `ClusterNetworkPolicy`.
+    /// Its precedence, for a rule of a `ClusterNetworkPolicy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precedence: Option<Precedence>,
 }

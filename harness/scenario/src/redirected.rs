@@ -1,11 +1,11 @@
-//! Attempts that a local redirect policy leads elsewhere.
+//! Attempts that a local redirect policy redirects.
 
 use crate::attempt::Target;
 use crate::topology::{Endpoint, Port, Protocol, RedirectFrontend, Topology};
 
 impl Topology {
-    /// Where a local redirect policy leads what a source sends to a port of a target: the pods that answer, each with its
-    /// port. None where there is no such policy for the port, no such pod on the node, or the source is not on it.
+    /// The pods to which a local redirect policy sends what a source sends to a port of a target, each with its port.
+    /// None if there is no such policy for the port, no such pod on the node, or the source is not on it.
     pub fn redirected(
         &self,
         source: &Endpoint,

@@ -1,16 +1,16 @@
-//! What a tool has yet to make manifests of: templates, variables, and what kustomize adds.
+//! Files that are not rendered yet: templates, variables, and what kustomize adds.
 //!
-//! verdikt runs no such tool: the files may be a stranger's.
+//! verdikt runs no renderer: the files may be a stranger's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::document::{Value, YamlNode};
 
-/// Why some files are not checked as they will be applied.
+/// Why some files are not checked in the form in which they will be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unrendered {
-    /// They are templates, and no YAML.
+    /// They are templates, not YAML.
     Template,
     /// They have variables such as `${NAME}`.
     Variables,
@@ -24,13 +24,13 @@ pub enum Unrendered {
 pub type AllUnrendered = BTreeMap<Unrendered, BTreeSet<String>>;
 
 impl Unrendered {
-    /// How a file is called in a remark: by its chart, if it is a template of one.
+    /// The name of a file in a remark: its chart, if it is a template of one.
     pub fn name_of(self, file: &str) -> String {
         if self == Self::Template { chart_of(file) } else { file.to_owned() }
     }
 
-    /// A remark on charts, files or folders that are not rendered, with what to pipe to a command of verdikt for the
-    /// first of them.
+    /// A remark on charts, files or folders that are not rendered, with the command whose output to pipe to verdikt
+    /// for the first of them.
     pub fn remark(self, names: &BTreeSet<String>, command: &str) -> String {
         let (reason, renderer) = (self.reason(names), self.renderer(names));
         let state = match self {
@@ -50,7 +50,7 @@ impl Unrendered {
         }
     }
 
-    /// Why charts, files or folders are not what will be applied: completes "because ...".
+    /// Why charts, files or folders differ from what will be applied: completes "because ...".
     pub fn reason(self, names: &BTreeSet<String>) -> String {
         let first = names.first().map_or("", String::as_str);
         let more = match names.len() {
@@ -66,7 +66,7 @@ impl Unrendered {
         format!("{what}: `{first}`{more}")
     }
 
-    /// The command that prints what the first of some charts, files or folders becomes.
+    /// The command that renders the first of some charts, files or folders.
     pub fn renderer(self, names: &BTreeSet<String>) -> Option<String> {
         let first = names.first()?;
         let is_chart =
@@ -90,14 +90,14 @@ pub(crate) fn is_template(text: &str) -> bool {
     })
 }
 
-/// Whether a text says anything of policies, so that a mistake in it matters.
+/// Whether a text mentions policies, so that a mistake in it matters.
 pub(crate) fn names_policies(text: &str) -> bool {
     ["NetworkPolicy", "CiliumCIDRGroup", "cilium.io/", "networking.k8s.io"]
         .iter()
         .any(|word| text.contains(word))
 }
 
-/// The chart of a template, or its own name if it is in none.
+/// The chart of a template, or its own name if it has none.
 pub(crate) fn chart_of(file: &str) -> String {
     let mut above = Path::new(file).ancestors().skip(1);
     let templates = above.find(|above| above.file_name().is_some_and(|name| name == "templates"));
@@ -108,7 +108,7 @@ pub(crate) fn chart_of(file: &str) -> String {
     }
 }
 
-/// What is not rendered in a policy: in its names and in what it says, not in its annotations.
+/// What is not rendered in a policy: in its names and its specification, not in its annotations.
 pub(crate) fn unrendered(policy: &YamlNode) -> Option<Unrendered> {
     let parts = [&["metadata", "name"][..], &["metadata", "namespace"], &["spec"], &["specs"]];
     parts.iter().filter_map(|path| policy.at(path)).find_map(in_value)
@@ -125,8 +125,8 @@ fn in_value(node: &YamlNode) -> Option<Unrendered> {
     }
 }
 
-/// What is not rendered in a text: `{{ name }}` of a template, `${NAME}` of a variable, and what stands for a value that
-/// somebody is to put in its place: `$(NAME)`, `<NAME>`, `__NAME__`, `NODE_IP/32`.
+/// What is not rendered in a text: `{{ name }}` of a template, `${NAME}` of a variable, or a placeholder: `$(NAME)`,
+/// `<NAME>`, `__NAME__`, `NODE_IP/32`.
 pub fn unrendered_text(text: &str) -> Option<Unrendered> {
     if text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
         return Some(Unrendered::Template);
@@ -143,12 +143,12 @@ pub fn unrendered_text(text: &str) -> Option<Unrendered> {
     (variables.any(is_variable) || is_placeholder()).then_some(Unrendered::Variables)
 }
 
-/// Whether a text is one word, as names of variables are.
+/// Whether a text is one word, as the names of variables are.
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-. ".contains(&c))
 }
 
-/// Whether it is one in capitals, such as stand where an address is to be.
+/// Whether it is a word in capitals, as in placeholders for addresses.
 fn is_capital_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.contains('_')

@@ -1,5 +1,5 @@
-//! Rewrites cells of a scenario file's tables in place. What is not such a cell stays as it is, byte by byte: comments,
-//! the order of verdicts and sources, and the way in which they are written.
+//! Rewrites cells of a scenario file's tables in place. Everything else stays as it is, byte by byte: comments, the
+//! order of verdicts and sources, and the style.
 
 mod assign;
 mod edit;
@@ -18,7 +18,7 @@ use assign::Assignment;
 use edit::Edits;
 use tree::{ScenarioTables, VerdictMap};
 
-/// One cell that is to say something else.
+/// A cell to change.
 #[derive(Clone, Debug)]
 pub struct CellChange<'a> {
     /// The step.
@@ -27,22 +27,22 @@ pub struct CellChange<'a> {
     pub attempt: &'a Attempt,
     /// The source.
     pub source: &'a Endpoint,
-    /// Where the present expectation was written: in the step's table, or in one of its differences.
+    /// Where its present expectation is written: in the step's table, or in one of its differences.
     pub place: &'a Place,
-    /// What the cell is to say.
+    /// Its new expectation.
     pub to: Expected,
 }
 
 /// Why a table was not rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RewriteError {
-    /// The cells are written once for several places.
+    /// The cells are shared by several places through an anchor.
     #[error("the cells at line {0} are shared with other tables by an anchor or an alias")]
     Shared(u32),
-    /// The layout is one that no edit in place keeps.
+    /// The layout cannot be edited in place.
     #[error("the cells at line {0} are laid out in a way that cannot be rewritten in place")]
     Layout(u32),
-    /// The text is not the one that the scenario was read from.
+    /// The text is not the one from which the scenario was read.
     #[error("the text of the file is not the one that the scenario was read from")]
     OtherText,
 }
@@ -51,13 +51,13 @@ pub enum RewriteError {
 #[derive(Clone, Debug)]
 struct ChangedMember {
     source: String,
-    /// Where its source is written, or the `others` or pattern that stands for it.
+    /// The place of its source, or of the `others` or pattern that stands for it.
     at: Position,
     expected: Expected,
     to: Option<Expected>,
 }
 
-/// The text with these cells changed.
+/// Returns the text with these cells changed.
 pub fn rewrite(text: &str, scenario: &Scenario, changes: &[CellChange<'_>]) -> Result<String, RewriteError> {
     if changes.is_empty() {
         return Ok(text.to_owned());
@@ -77,7 +77,7 @@ pub fn rewrite(text: &str, scenario: &Scenario, changes: &[CellChange<'_>]) -> R
     if verify::holds(&root, &rewritten, &wanted) { Ok(rewritten) } else { Err(RewriteError::Layout(line)) }
 }
 
-/// The mapping from verdicts to sources that has all of these cells.
+/// The mapping from verdicts to sources that contains all of these cells.
 fn map_of<'a, 't>(
     tables: &'a ScenarioTables<'t>,
     members: &[ChangedMember],
@@ -91,8 +91,8 @@ fn map_of<'a, 't>(
     Ok(map)
 }
 
-/// All cells of every table that has at least one of the changes; a row of a step's table and an attempt of a difference
-/// are one table each.
+/// All cells of every table that has at least one of the changes. A row of a step's table, and an attempt of a
+/// difference, are one table each.
 fn changed_tables(scenario: &Scenario, changes: &[CellChange<'_>]) -> Vec<Vec<ChangedMember>> {
     let to: BTreeMap<_, &Expected> = changes
         .iter()

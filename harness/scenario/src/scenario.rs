@@ -1,4 +1,4 @@
-//! A scenario, loaded: everything resolved, every name checked.
+//! Loaded scenarios: everything resolved, every name checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,11 +18,11 @@ use crate::version::{CiliumVersion, VersionRange};
 pub struct Scenario {
     /// Its name, unique in a run.
     pub name: String,
-    /// Why it exists, in a sentence.
+    /// What it is about, in a sentence.
     pub about: String,
     /// The file.
     pub place: Place,
-    /// The Cilium versions it holds for.
+    /// The Cilium versions it is for.
     pub cilium: VersionRange,
     /// What must hold at every step.
     pub invariants: Vec<Invariant>,
@@ -35,35 +35,35 @@ pub struct Scenario {
 pub struct Step {
     /// Its name, unique in the scenario.
     pub name: String,
-    /// Where it begins.
+    /// Where it is written.
     pub place: Place,
-    /// The topology as it is in this step, with the changes of all steps so far.
+    /// The topology at this step, with the changes of all steps so far.
     pub topology: Topology,
-    /// Names of which what was learned is forgotten as it begins.
+    /// Names whose learned addresses are forgotten when the step starts.
     pub expired: BTreeSet<DnsName>,
-    /// What is enforced.
+    /// How policies are enforced.
     pub enforcement: Enforcement,
-    /// What happens to fields the API server does not know.
+    /// What happens to fields that the API server does not know.
     pub field_validation: FieldValidation,
     /// Every policy in force, in the order of the files.
     pub policies: Vec<Manifest>,
     /// Objects that must be refused, for the versions that have no entry of their own in `differences`.
-    pub rejected: Vec<ExpectedRejection>,
+    pub rejected: Vec<ExpectedRefusal>,
     /// The sources of the table, in the order of the files.
     pub sources: Vec<Endpoint>,
-    /// The table: every (attempt, source) pair that a policy can decide, attempts in the order of the file, sources in
-    /// that of `sources`.
+    /// The table: every (attempt, source) pair that a policy can decide, attempts in the order of the file, sources
+    /// in that of `sources`.
     pub table: Vec<Row>,
-    /// Cells and rejections that differ in some versions.
+    /// Cells and refusals that differ in some versions.
     pub differences: Vec<Difference>,
 }
 
-/// One attempt and what is expected of each source.
+/// One attempt, with an expectation for each source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The attempt.
     pub attempt: Attempt,
-    /// Where its key was written.
+    /// Where it is written.
     pub place: Place,
     /// One cell for every source.
     pub cells: Vec<(Endpoint, Expectation)>,
@@ -76,12 +76,12 @@ pub struct Difference {
     pub cilium: VersionRange,
     /// Why they differ.
     pub because: String,
-    /// Where the change in Cilium can be read.
+    /// A link to the change in Cilium.
     pub see: Option<String>,
     /// Cells that replace those of the table.
     pub cells: Vec<(Attempt, Endpoint, Expectation)>,
-    /// Rejections that replace those of the step, if given.
-    pub rejected: Option<Vec<ExpectedRejection>>,
+    /// Refusals that replace those of the step, if given.
+    pub rejected: Option<Vec<ExpectedRefusal>>,
 }
 
 impl fmt::Display for Difference {
@@ -91,16 +91,16 @@ impl fmt::Display for Difference {
     }
 }
 
-/// An object that must be refused.
+/// The expected refusal of an object.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ExpectedRejection {
+pub struct ExpectedRefusal {
     /// The object, as an index into the step's policies.
     pub policy: usize,
     /// Who refuses it.
     pub by: Refuser,
-    /// What the refusal says, in part; letter case does not matter.
+    /// Part of the refusal's message; letter case does not matter.
     pub saying: String,
-    /// Where the author wrote it.
+    /// Where it is written.
     pub place: Place,
 }
 
@@ -116,7 +116,7 @@ pub enum FieldValidation {
 }
 
 impl Step {
-    /// The cells that differ from the table in one version, each with its difference. Of two differences about one cell
+    /// The cells that differ from the table in one version, each with its difference. If two differences give a cell,
     /// the first counts.
     pub fn replaced_cells(
         &self,
@@ -132,7 +132,7 @@ impl Step {
     }
 
     /// The objects that must be refused in one version.
-    pub fn rejections(&self, version: CiliumVersion) -> &[ExpectedRejection] {
+    pub fn refusals(&self, version: CiliumVersion) -> &[ExpectedRefusal] {
         let replaced = self
             .differences
             .iter()

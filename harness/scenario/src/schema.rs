@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::file::ScenarioFile;
 
-/// The JSON Schema of the documents that scenario files and topology files have (draft 2020-12): a scenario, the manifests
-/// behind it, or a topology. Which of them a document is, its keys tell.
+/// The JSON Schema of the documents in scenario files and topology files (draft 2020-12): a scenario, its manifests,
+/// or a topology. The keys of a document tell which it is.
 pub fn json_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
@@ -26,7 +26,7 @@ pub fn json_schema() -> &'static Value {
         });
         let has = |key: &str| json!({"required": [key]});
         let of_manifest: Vec<Value> = ["apiVersion", "kind"].map(has).into();
-        // An editor that knows nothing of a document yet suggests the keys of a scenario.
+        // For an empty document, an editor suggests the keys of a scenario.
         let of_scenario = ["scenario", "about", "topology", "steps"].map(has);
         let of_scenario: Vec<Value> = of_scenario.into_iter().chain([json!({"maxProperties": 0})]).collect();
         json!({

@@ -76,28 +76,28 @@ pub struct Pod {
     pub labels: Labels,
     /// Its service account; Kubernetes sets `default` where none is given.
     pub service_account: Option<String>,
-    /// The node in whose network it is, if not in one of its own: to policies it is that node.
+    /// The node whose network it uses, unless it has its own: policies then treat it as that node.
     pub host_network: Option<HostName>,
-    /// The cluster of the mesh that it is in, if not this one.
+    /// The cluster of the mesh that it is in, if it is another one.
     pub cluster: Option<String>,
-    /// What it serves.
+    /// Its servers.
     pub serves: Vec<Served>,
-    /// Ports of its node that lead to it.
+    /// Ports of its node that are forwarded to it.
     pub host_ports: Vec<ServicePort>,
 }
 
 /// A host outside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorldHost {
-    /// Its address. Given by the author, or one of 192.0.2.0/24.
+    /// Its address, given by the author or one of 192.0.2.0/24.
     pub address: IpAddr,
-    /// The DNS names that lead to it.
+    /// The DNS names that resolve to it.
     pub names: BTreeSet<DnsName>,
-    /// DNS names that are aliases, each with the name that it is an alias of: one of its names, or another alias.
+    /// DNS names that are aliases, each with its target: a name of this host, or another alias.
     pub aliases: BTreeMap<DnsName, DnsName>,
-    /// What it serves.
+    /// Its servers.
     pub serves: Vec<Served>,
-    /// Whether it runs the Kubernetes API server, as a managed one outside the cluster.
+    /// Whether it runs the Kubernetes API server, as a managed service outside the cluster.
     pub api_server: bool,
 }
 
@@ -106,11 +106,11 @@ pub struct WorldHost {
 pub struct Node {
     /// Whether it runs the Kubernetes API server.
     pub api_server: bool,
-    /// Its address, where the author gives one.
+    /// Its address, if the author gives one.
     pub address: Option<IpAddr>,
     /// Its labels.
     pub labels: Labels,
-    /// What it serves.
+    /// Its servers.
     pub serves: Vec<Served>,
 }
 
@@ -118,16 +118,16 @@ pub struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CiliumEndpoint {
-    /// The proxy of Cilium's Ingress and Gateway API: what a backend sees as its client.
+    /// The proxy of Cilium's Ingress and Gateway API, which a backend sees as its client.
     Ingress,
     /// The node's health endpoint.
     Health,
 }
 
-/// Namespaces, pods, services, nodes and the world around them, at one step.
+/// Namespaces, pods, services, nodes, and hosts outside the cluster, at one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topology {
-    /// Namespaces and their labels, as the author gave them.
+    /// Namespaces with their labels, as the author gave them.
     pub namespaces: BTreeMap<NamespaceName, Labels>,
     /// Pods.
     pub pods: BTreeMap<NamespacedName, Pod>,
@@ -137,29 +137,30 @@ pub struct Topology {
     pub world: BTreeMap<HostName, WorldHost>,
     /// Nodes that take part. The one called `host` runs the pods; any other is a remote node.
     pub nodes: BTreeMap<HostName, Node>,
-    /// Endpoints of Cilium's own that take part.
+    /// The endpoints of Cilium that take part.
     pub cilium: BTreeSet<CiliumEndpoint>,
-    /// The IPv6 addresses that hosts outside have beside their first one.
+    /// The IPv6 addresses of hosts outside that have another address too.
     pub second_addresses: BTreeMap<HostName, IpAddr>,
-    /// Endpoints in audit mode, where not all are.
+    /// Endpoints in audit mode, unless all are.
     pub audited: BTreeSet<Endpoint>,
-    /// Where the gateway leads requests.
+    /// The routes of the gateway.
     pub routes: Vec<GatewayRoute>,
-    /// Where local redirect policies lead the pods of the node, by the name of each.
+    /// Local redirect policies by name.
     pub redirects: BTreeMap<NamespacedName, LocalRedirect>,
-    /// Endpoints that take what comes, and answer nothing.
+    /// Endpoints that never answer.
     pub silent: BTreeSet<Endpoint>,
     /// The DNS server of pods.
     pub dns: Dns,
     /// Secrets with certificates that the cluster has.
     pub secrets: BTreeMap<NamespacedName, TlsSecret>,
-    /// The secret whose certificate the servers of an endpoint show, where not everybody trusts it.
+    /// The secret with the certificate that the servers of an endpoint present, unless everybody trusts it.
     pub certificates: BTreeMap<Endpoint, NamespacedName>,
-    /// The secrets that clients trust beside the authorities of all; whoever is not there takes any certificate.
+    /// The secrets that clients trust besides the common authorities; clients that are not listed accept any
+    /// certificate.
     pub trusts: BTreeMap<Endpoint, BTreeSet<NamespacedName>>,
-    /// The channel of the network policy API that the API server has.
+    /// The channel of the network policy API of the API server.
     pub network_policy_api: ApiChannel,
-    /// What the cluster's Cilium is configured to do.
+    /// The settings of the cluster's Cilium.
     pub settings: Settings,
 }
 
@@ -169,23 +170,24 @@ pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The node that runs the pods.
 pub const LOCAL_NODE: &str = "host";
-/// Another node, where a topology names none: the one by which hosts outside come in.
+/// The node through which hosts outside enter, if a topology names no other node.
 pub const REMOTE_NODE: &str = "remote-node";
 
 /// The namespace of the cluster's DNS server.
 pub const DNS_NAMESPACE: &str = "kube-system";
-/// The pod that is the cluster's DNS server. Every topology has it, though it is not a source of a table unless named.
+/// The pod that is the cluster's DNS server. Every topology has it, but it is a source of a table only if it is
+/// named.
 pub const DNS_POD: &str = "kube-system/coredns";
-/// The labels by which policies know the DNS server.
+/// The labels of the DNS server, by which policies select it.
 pub const DNS_LABELS: [(&str, &str); 1] = [("k8s-app", "kube-dns")];
-/// The service in front of the DNS server.
+/// The service of the DNS server.
 pub const DNS_SERVICE: &str = "kube-system/kube-dns";
-/// The port on which it is asked, and every other DNS server.
+/// The port of the DNS server, and of every other DNS server.
 pub const DNS_PORT: u16 = 53;
-/// The cluster's domain, in which services have their names.
+/// The domain of the cluster, which contains the names of services.
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
 
-/// Anything that can be an end of traffic.
+/// An end of traffic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
@@ -195,7 +197,7 @@ pub enum Endpoint {
     World(HostName),
     /// A node; `host` is the one that runs the pods.
     Node(HostName),
-    /// An endpoint of Cilium's own.
+    /// An endpoint that Cilium runs itself.
     Cilium(CiliumEndpoint),
 }
 
@@ -211,14 +213,14 @@ impl fmt::Display for Endpoint {
 }
 
 impl Topology {
-    /// Adds a namespace, with the label that Kubernetes gives each, unless it is there.
+    /// Adds a namespace, with the label that Kubernetes gives to each, unless it exists.
     pub fn add_namespace(&mut self, namespace: NamespaceName) {
         let name = namespace.to_string();
         let labels = self.namespaces.entry(namespace).or_default();
         labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name);
     }
 
-    /// Every source of a table, in the order of reports: pods, world hosts, nodes, Cilium's own endpoints.
+    /// Every source of a table, in the order of reports: pods, hosts outside, nodes, endpoints of Cilium.
     pub fn sources(&self) -> Vec<Endpoint> {
         let pods = self.pods.keys().cloned().map(Endpoint::Pod);
         let world = self.world.keys().cloned().map(Endpoint::World);
@@ -227,7 +229,7 @@ impl Topology {
         pods.chain(world).chain(nodes).chain(cilium).collect()
     }
 
-    /// What an endpoint of this topology serves.
+    /// The servers of an endpoint.
     pub fn serves(&self, endpoint: &Endpoint) -> &[Served] {
         match endpoint {
             Endpoint::Pod(name) => self.pods.get(name).map_or(&[], |pod| &pod.serves),
@@ -237,9 +239,9 @@ impl Topology {
         }
     }
 
-    /// The pods of a namespace, without looking at those of others.
+    /// The pods of a namespace, found without reading those of other namespaces.
     pub fn pods_of(&self, namespace: &NamespaceName) -> impl Iterator<Item = (&NamespacedName, &Pod)> {
-        // No name of an object comes before it.
+        // No object has a name that is sorted before it.
         let first = "0".parse().ok().map(|name| NamespacedName { namespace: namespace.clone(), name });
         let from = first.map_or(Bound::Unbounded, Bound::Included);
         let pods = self.pods.range((from, Bound::Unbounded));
@@ -247,7 +249,7 @@ impl Topology {
             .take_while(|(pod, _)| pod.namespace == *namespace)
     }
 
-    /// Whether a service has no address of its own: its name leads to those behind it.
+    /// Whether a service has no address of its own, so that its name resolves to its backends.
     /// <https://kubernetes.io/docs/concepts/services-networking/service/#headless-services>
     pub fn is_headless(&self, name: &NamespacedName) -> bool {
         self.services.get(name).is_some_and(|service| service.headless)
@@ -260,7 +262,7 @@ impl Topology {
             || self.world.values().any(|host| host.address.is_ipv6())
     }
 
-    /// The address of a family that a host outside has, if the author gives it one.
+    /// The address of a host outside in a family, if the author gives one.
     pub fn world_address(&self, host: &HostName, family: IpFamily) -> Option<IpAddr> {
         let first = self.world.get(host).map(|host| host.address);
         let second = self.second_addresses.get(host).copied();
@@ -288,7 +290,7 @@ impl Topology {
         plain.map(|(name, _)| name.clone()).or_else(|| REMOTE_NODE.parse().ok())
     }
 
-    /// The node in whose network an endpoint is, itself included.
+    /// The node whose network an endpoint uses, which may be itself.
     pub fn node_of<'a>(&'a self, endpoint: &'a Endpoint) -> Option<&'a HostName> {
         match endpoint {
             Endpoint::Node(name) => Some(name),
@@ -297,8 +299,8 @@ impl Topology {
         }
     }
 
-    /// Nodes that are there though the topology does not name them: the one that runs the pods, and where hosts outside
-    /// come in over another one, that.
+    /// Nodes that exist although the topology does not name them: the one that runs the pods, and another one if
+    /// hosts outside enter through it.
     pub fn implied_nodes(&self) -> Vec<HostName> {
         let has_relays = self.services.values().any(Service::hides_clients);
         let other = self.other_node().filter(|_| has_relays);
@@ -311,8 +313,8 @@ impl Topology {
         if self.nodes.contains_key(&name) { Endpoint::Node(name) } else { Endpoint::World(name) }
     }
 
-    /// The endpoints behind one port of a service, each with its own port; none where it does not declare the name that
-    /// the service means. Empty for a service or a port that there is not.
+    /// The endpoints behind one port of a service, each with its own port, or none if it does not declare the port
+    /// name that the service uses. Empty for a service or port that does not exist.
     pub fn behind(
         &self,
         service: &NamespacedName,
@@ -320,7 +322,7 @@ impl Topology {
         port: Port,
     ) -> Vec<(Endpoint, Option<Port>)> {
         let Some(known) = self.services.get(service) else {
-            // The cluster's DNS server is there even where the topology does not speak of it.
+            // The cluster's DNS server exists even if the topology does not mention it.
             let is_dns = service.to_string() == DNS_SERVICE && port.get() == DNS_PORT;
             let pod = is_dns.then(|| DNS_POD.parse().ok()).flatten();
             return pod.map(|pod| (Endpoint::Pod(pod), Some(port))).into_iter().collect();
@@ -344,7 +346,7 @@ impl Topology {
     }
 }
 
-/// What an endpoint of Cilium's own serves: the gateway's listener, and the health endpoint's answers.
+/// The servers of an endpoint that Cilium runs itself: the gateway's listener, and the health endpoint.
 /// <https://docs.cilium.io/en/stable/network/servicemesh/ingress/>
 fn served_by_cilium(endpoint: CiliumEndpoint) -> &'static [Served] {
     static SERVED: LazyLock<[Served; 2]> = LazyLock::new(|| {

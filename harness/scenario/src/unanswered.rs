@@ -1,10 +1,10 @@
-//! Attempts that nobody answers, although nothing denies them.
+//! Attempts that are not answered although nothing denies them.
 
 use crate::attempt::{Attempt, Target};
 use crate::topology::{Endpoint, Resolved, Topology};
 
 impl Topology {
-    /// Whether an attempt leads to endpoints that answer nothing, and to no other, or is a message that needs no answer.
+    /// Whether an attempt goes only to endpoints that never answer, or is a message that needs no answer.
     pub fn is_unanswered(&self, attempt: &Attempt) -> bool {
         if matches!(attempt.plain(), Attempt::IcmpMessage { .. }) {
             return true;

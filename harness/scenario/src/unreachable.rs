@@ -1,4 +1,4 @@
-//! Attempts that meet no policy, whatever the policies are: the datapath drops them for another reason.
+//! Attempts that never reach a policy: the datapath drops them for another reason.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,19 +7,19 @@ use crate::attempt::{Attempt, IpFamily, Target};
 use crate::name::{HostName, NamespacedName};
 use crate::topology::{Endpoint, LOCAL_NODE, Resolved, Service, ServiceType, Topology, TrafficPolicy};
 
-/// Why an attempt never gets as far as a policy.
+/// Why an attempt never reaches a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreachable {
-    /// A host outside uses the address that a service has in the cluster. It is routed nowhere else, and what comes to a
-    /// node all the same Cilium drops there: `Is a ClusterIP`.
+    /// A host outside uses the cluster address of a service. It is not routed, and Cilium drops such packets that
+    /// arrive at a node: `Is a ClusterIP`.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#external-access-to-clusterip-services>
     ClusterAddress {
         /// The service.
         service: NamespacedName,
-        /// Whether the service is open to hosts outside, and only its name leads to the wrong address.
+        /// Whether the service is open to hosts outside, and only its name resolves to the wrong address.
         by_name: bool,
     },
-    /// A host outside is in none of the ranges that the service's load balancer lets in, and Cilium drops what it sends there.
+    /// A host outside is in none of the ranges that the service's load balancer accepts, so Cilium drops its packets.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#loadbalancer-source-ranges-checks>
     OutOfRanges {
         /// The service.
@@ -27,14 +27,14 @@ pub enum Unreachable {
         /// The address of the host.
         address: IpAddr,
     },
-    /// A host outside has no address of the family that the attempt is made over.
+    /// A host outside has no address of the attempt's address family.
     NoAddress {
         /// The host.
         host: HostName,
         /// The family.
         family: IpFamily,
     },
-    /// A node runs nothing behind a service that keeps to the node of the client.
+    /// A node runs no backend of a service that keeps traffic on the client's node.
     /// <https://kubernetes.io/docs/concepts/services-networking/service-traffic-policy/>
     NobodyOnNode {
         /// The service.
@@ -45,7 +45,7 @@ pub enum Unreachable {
 }
 
 impl Unreachable {
-    /// Why this attempt of `source` never gets as far as a policy; none if it does.
+    /// Why this attempt of `source` never reaches a policy; none if it does.
     pub fn of(topology: &Topology, source: &Endpoint, attempt: &Attempt) -> Option<Self> {
         if let (Endpoint::World(host), Some(family)) = (source, attempt.family())
             && topology.world_address(host, family).is_none()
@@ -59,7 +59,7 @@ impl Unreachable {
         }
     }
 
-    /// The service that an attempt leads to, by its address or name.
+    /// The service that an attempt goes to, by its address or name.
     fn service_of(topology: &Topology, attempt: &Attempt) -> Option<NamespacedName> {
         let target = attempt.target()?;
         target.service().cloned().or_else(|| match target {
@@ -75,7 +75,7 @@ impl Unreachable {
         let service = Self::service_of(topology, attempt)?;
         let known = topology.services.get(&service)?;
         let keeps = known.internal_traffic_policy == TrafficPolicy::Local && !known.headless;
-        // The pods of a topology are on the one node that is local; nodes and hosts outside may be behind a service too.
+        // The pods of a topology are on the one local node; nodes and hosts outside may be backends too.
         let is_there = |backend: &Endpoint| topology.node_of(backend) == Some(node);
         let nobody = keeps && !topology.backends(&service).iter().any(is_there);
         nobody.then(|| Self::NobodyOnNode { service, node: node.clone() })
@@ -100,7 +100,7 @@ impl Unreachable {
                 (!is_let_in).then_some(Self::OutOfRanges { service, address })
             }
             Target::Name(name) => match topology.resolve(name)? {
-                // Its name leads to what is behind it.
+                // Its name resolves to its backends.
                 Resolved::Service(service) if topology.is_headless(&service) => None,
                 Resolved::Service(service) => {
                     Some(Self::ClusterAddress { by_name: is_open(&service), service })

@@ -30,17 +30,19 @@ macro_rules! minors {
                 #[doc = concat!("Cilium 1.", stringify!($minor), ".")]
                 pub const $name: Self = Self { minor: $minor };
             )+
-            /// Every known version, oldest first. A run is for the newest unless it says otherwise.
+            /// Every known version, oldest first. The newest is the default of a run.
             pub const ALL: [Self; [$($minor),+].len()] = [$(Self::$name),+];
         }
     };
 }
 
-// A new minor is one row here; it behaves as the one before it. Then:
+// A new minor is one row here; it behaves like the one before it. Then:
 //
-// 1. hold it against vectors of its own: `cargo run --release -p verdikt-engine --example vectors -- --cilium 1.N FILES`;
+// 1. compare it with vectors of its own: `cargo run --release -p verdikt-engine --example vectors -- --cilium 1.N
+// FILES`;
 // 2. write what differs into `harness/engine/src/behaviour.rs`, with `since` or `only`, and nowhere else;
-// 3. add its release to `clusters/versions.yaml` and its profile to `clusters/`: tests of `verdikt-kind` miss both;
+// 3. add its release to `clusters/versions.yaml` and its profile to `clusters/`; tests of `verdikt-kind` fail without
+// them;
 // 4. correct the range in the README, which a test of `verdikt` compares with this list.
 minors! {
     V1_16 = 16,
@@ -103,10 +105,10 @@ impl TryFrom<String> for CiliumVersion {
 /// Why a text is not a version or range of versions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// Not one of the versions verdikt knows.
+    /// It is not a version that verdikt knows.
     #[error("`{0}` is not a Cilium version verdikt knows; it knows {known}", known = CiliumVersion::all_named())]
     Unknown(String),
-    /// No version lies in the range.
+    /// No known version is in the range.
     #[error("no Cilium version verdikt knows lies in `{0}`")]
     Empty(String),
 }
@@ -114,7 +116,7 @@ pub enum VersionError {
 impl FromStr for CiliumVersion {
     type Err = VersionError;
 
-    /// Takes a minor version, with or without a leading `v` and a patch level: `1.18`, `v1.18.3`.
+    /// Parses a minor version, with or without a leading `v` and a patch level: `1.18`, `v1.18.3`.
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let minor = text.strip_prefix('v').unwrap_or(text);
         let known = Self::ALL.into_iter().find(|version| {
@@ -137,12 +139,12 @@ pub struct VersionRange {
 }
 
 impl VersionRange {
-    /// Every version verdikt knows.
+    /// Every version that verdikt knows.
     pub fn all() -> Self {
         Self { text: format!(">={}", CiliumVersion::RANGE[0]), versions: CiliumVersion::ALL.to_vec() }
     }
 
-    /// Whether the version lies in the range.
+    /// Whether the version is in the range.
     pub fn contains(&self, version: CiliumVersion) -> bool {
         self.versions.contains(&version)
     }

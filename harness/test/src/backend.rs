@@ -4,23 +4,23 @@ use std::env;
 
 use verdikt_scenario::version::CiliumVersion;
 
-/// The variable that says where scenarios run.
+/// The variable that chooses where scenarios run.
 pub(crate) const ON: &str = "VERDIKT_ON";
-/// The variable that says for which Cilium version.
+/// The variable that chooses the Cilium version.
 const CILIUM: &str = "VERDIKT_CILIUM";
 
 /// Where scenarios run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// In the lab, or in the policy model where there can be no lab.
+    /// In the lab, or in the policy model if a lab cannot run here.
     Best,
     Model,
     Lab,
-    /// As `verdikt run --on` takes it.
+    /// As `verdikt run --on` accepts it.
     Cluster(String),
 }
 
-/// What the environment asks for and nobody can do.
+/// A value of the environment that is not supported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WishError {
     #[error(
@@ -32,7 +32,7 @@ pub(crate) enum WishError {
 }
 
 impl Wish {
-    /// The wish of the environment.
+    /// The value of the environment.
     pub(crate) fn of_environment() -> Result<Self, WishError> {
         match env::var(ON) {
             Ok(text) => Self::of_text(&text),
@@ -51,7 +51,7 @@ impl Wish {
     }
 }
 
-/// The Cilium version that the environment asks for.
+/// The Cilium version that the environment chooses.
 pub(crate) fn version_of_environment() -> Result<Option<CiliumVersion>, WishError> {
     match env::var(CILIUM) {
         Ok(text) if !text.is_empty() => text.parse().map(Some).map_err(|_| WishError::Version(text)),

@@ -13,8 +13,8 @@ use crate::backend::{Wish, version_of_environment};
 use crate::cluster::{self, ClusterRun};
 use crate::{events, judged};
 
-/// Runs the scenarios of a file, and panics with the report of what is not as expected. A file without scenarios, as
-/// one with policies that a scenario names, is skipped.
+/// Runs the scenarios of a file, and panics with a report if something is not as expected. A file without scenarios,
+/// such as one with policies that a scenario names, is skipped.
 ///
 /// Scenarios that cannot run where they should, or that do not hold for the Cilium version, are skipped too: the
 /// output of the test names them.
@@ -31,7 +31,7 @@ pub fn check(file: impl AsRef<Path>) {
     }
 }
 
-/// What is to be said beside success, or the report of a failure.
+/// The text to print after success, or the report of a failure.
 fn run(file: &Path) -> Result<Vec<String>, String> {
     let wish = Wish::of_environment().map_err(|error| error.to_string())?;
     let asked = version_of_environment().map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! Runs scenarios on a cluster, in this process, where the feature `cluster` is on; elsewhere says that it is not.
+//! Runs scenarios on a cluster, in this process; without the feature `cluster` it returns an error.
 
 #[cfg(feature = "cluster")]
 mod error;
@@ -21,25 +21,25 @@ use verdikt_verdict::event::Event;
 pub(crate) struct ClusterRun<'a> {
     /// `kind[:PROFILE]` or `cluster[:CONTEXT]`.
     pub(crate) on: &'a str,
-    /// The Cilium version that is asked for; none is that of the cluster.
+    /// The chosen Cilium version; none means that of the cluster.
     pub(crate) version: Option<CiliumVersion>,
     pub(crate) scenarios: &'a [Scenario],
     /// The texts of their files, for mistakes.
     pub(crate) sources: &'a SourceTexts,
 }
 
-/// The events of a run, or why there are none.
+/// The events of a run, or why there is no run.
 #[cfg(feature = "cluster")]
 pub(crate) fn events(run: ClusterRun<'_>) -> Result<Vec<Event>, String> {
     session::events(run).map_err(|error| error.with_advice())
 }
 
-/// Says that there are no events.
+/// Returns the error that there are no events.
 #[cfg(not(feature = "cluster"))]
 pub(crate) fn events(
     ClusterRun { on, version, scenarios, sources }: ClusterRun<'_>,
 ) -> Result<Vec<Event>, String> {
-    // What a run would need is not looked at.
+    // The needs of a run are not checked.
     let _ = (version, scenarios, sources);
     Err(format!(
         "cannot run on {on}: verdikt-test is built without its feature `cluster`; add it to its features"

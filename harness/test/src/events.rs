@@ -38,7 +38,7 @@ fn collect(run: impl FnOnce(&mut dyn FnMut(Event) -> io::Result<()>) -> io::Resu
         events.push(event);
         Ok(())
     });
-    // A run fails only where its sink does, and the one above never does.
+    // A run fails only if its sink does, and the one above never fails.
     assert!(ran.is_ok());
     events
 }

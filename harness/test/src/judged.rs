@@ -1,21 +1,21 @@
-//! What a test comes to: the events that are about it, judged and rendered.
+//! Decides the result of a test from the events about its subject, and renders them.
 
 use libtest_mimic::{Completion, Failed};
 use verdikt_report::terminal::{Detail, Terminal, TerminalOptions};
 use verdikt_verdict::event::Event;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
-/// How wide reports are.
+/// The width of reports.
 const WIDTH: usize = 100;
 
-/// What one test is about.
+/// The subject of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TestSubject {
     /// A whole scenario.
     Scenario,
-    /// A step: its cells, and whether its objects are taken or refused as expected.
+    /// A step: its cells, and whether its objects are accepted or refused as expected.
     Step(String),
-    /// Whether the objects of a step are taken or refused as expected.
+    /// Whether the objects of a step are accepted or refused as expected.
     Objects(String),
     /// A cell, by its name.
     Cell(String),
@@ -38,7 +38,7 @@ impl TestSubject {
         }
     }
 
-    /// What it means if it is about no cell at all.
+    /// The message if it contains no cell at all.
     fn empty_result(&self) -> EmptyResult {
         match self {
             Self::Objects(_) => EmptyResult::Passes,
@@ -47,14 +47,14 @@ impl TestSubject {
     }
 }
 
-/// What it means if nothing ran.
+/// The message if nothing ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EmptyResult {
     Passes,
     Fails,
 }
 
-/// Judges a subject by the events of a run that contains its scenario.
+/// Decides about a subject by the events of a run that contains its scenario.
 pub(crate) fn completion(
     events: &[Event],
     scenario: &str,
@@ -90,12 +90,12 @@ pub(crate) fn completion(
     if !ended {
         return Err(Failed::from("the run ended before it had a verdict on this"));
     }
-    // The report says for which Cilium the run was.
+    // The report says for which Cilium version the run was.
     of_it.splice(0..0, run);
     verdict(&of_it, subject.empty_result()).map(|()| Completion::Completed)
 }
 
-/// Fails with a report unless all that the events tell is as expected.
+/// Fails with a report unless all events are as expected.
 pub(crate) fn all(events: &[Event]) -> Result<(), Failed> {
     verdict(&events.iter().collect::<Vec<_>>(), EmptyResult::Fails)
 }

@@ -1,8 +1,7 @@
-//! What a test program is when it is started again: the lab of one file.
+//! The second role of a test program: started again, it is the lab of one file.
 //!
-//! A process can enter a user namespace only while it has a single thread. The programs of the usual test harness do not
-//! leave that to us: their `main` is the harness's, which has threads before the first test begins. So a constructor looks
-//! at the command line before `main`.
+//! A process can enter a user namespace only while it has a single thread, but in the usual test harness `main`
+//! starts threads before the first test. So a constructor checks the command line before `main`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -23,11 +22,11 @@ use verdikt_verdict::event::Event;
 
 use crate::events;
 
-/// The first argument of the lab of a file. No harness has it.
+/// The first argument of the lab process. No harness has such an argument.
 const LAB: &str = "verdikt-test=lab";
-/// How the lab of a file ends where there can be none.
+/// The exit code of the lab process if a lab cannot run here.
 const NO_LAB: i32 = 64;
-/// How it ends where something failed.
+/// Its exit code after an error.
 const FAILED: i32 = 65;
 
 ctor::declarative::ctor! {
@@ -45,7 +44,7 @@ ctor::declarative::ctor! {
     }
 }
 
-/// The command line. `std` knows it before `main` with some C libraries alone.
+/// The command line. Only with some C libraries does `std` know it before `main`.
 fn arguments() -> Vec<OsString> {
     let Ok(line) = fs::read("/proc/self/cmdline") else { return Vec::new() };
     line.split(|byte| *byte == 0).map(|argument| OsString::from_vec(argument.to_vec())).collect()
@@ -53,14 +52,14 @@ fn arguments() -> Vec<OsString> {
 
 /// Makes writing to a closed pipe an error, as `std` does in `main`.
 fn keep_broken_pipes() {
-    // Without it the process would end, and whoever started it would say so.
+    // Otherwise the process would end, and its parent would report that.
     let _ = register(SIGPIPE, Arc::new(AtomicBool::new(false)));
 }
 
-/// What the lab of a file came to.
+/// The result of the lab of a file.
 pub(crate) enum LabRun {
     Events(Vec<Event>),
-    /// There can be none, for this reason.
+    /// A lab cannot run here, for this reason.
     Impossible(String),
     Failed(String),
 }
@@ -92,7 +91,7 @@ pub(crate) fn run_in_lab(file: &Path, version: CiliumVersion) -> LabRun {
     }
 }
 
-/// The lab of a file: tells its events on the standard output.
+/// Runs the lab of a file, and writes its events to the standard output.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "the process that started this one reads both")]
 fn lab_of_file(arguments: &[OsString]) -> i32 {
     let version = arguments.get(1).and_then(|version| version.to_str()?.parse().ok());

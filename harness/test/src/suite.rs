@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use verdikt_scenario::version::CiliumVersion;
 
-/// What is one test.
+/// The size of one test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Granularity {
     /// A scenario.
@@ -12,7 +12,8 @@ pub enum Granularity {
     /// A step of a scenario.
     #[default]
     Step,
-    /// A cell of a step's table. Each step has one test beside, `scenario/step`, whether its objects are taken or refused as expected.
+    /// A cell of a step's table. Each step also has one test, `scenario/step`, of whether its objects are accepted or
+    /// refused as expected.
     Cell,
 }
 
@@ -29,11 +30,11 @@ impl Suite {
     /// A test for every step of the scenarios in these files and folders, relative to `root`: the folder of the
     /// package, `env!("CARGO_MANIFEST_DIR")`.
     pub fn new(root: impl AsRef<Path>, paths: &[impl AsRef<Path>]) -> Self {
-        // Without it, messages have whole paths.
+        // Without it, messages contain whole paths.
         let here = std::env::current_dir().unwrap_or_default();
         let paths = paths.iter().map(|path| {
             let path = root.as_ref().join(path);
-            // `cargo test` starts tests in this folder: messages are shorter.
+            // `cargo test` starts tests in this folder, which makes messages shorter.
             path.strip_prefix(&here)
                 .ok()
                 .filter(|path| !path.as_os_str().is_empty())
@@ -47,19 +48,19 @@ impl Suite {
         }
     }
 
-    /// Sets what is one test.
+    /// Sets the size of one test.
     #[must_use]
     pub fn granularity(self, granularity: Granularity) -> Self {
         Self { granularity, ..self }
     }
 
-    /// Sets the Cilium version of the predictions where `VERDIKT_CILIUM` does not.
+    /// Sets the Cilium version of the predictions, unless `VERDIKT_CILIUM` is set.
     #[must_use]
     pub fn cilium(self, version: CiliumVersion) -> Self {
         Self { version: Some(version), ..self }
     }
 
-    /// Adds a test for each of these versions: the whole set in the policy model of that Cilium.
+    /// Adds tests for each of these versions: the whole set in the policy model of that Cilium version.
     #[must_use]
     pub fn also_under(self, versions: impl IntoIterator<Item = CiliumVersion>) -> Self {
         Self { besides: versions.into_iter().collect(), ..self }

@@ -1,4 +1,4 @@
-//! The tests of a suite, each of which runs its scenario unless another one has.
+//! The tests of a suite, each of which runs its scenario unless another test has.
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -25,12 +25,12 @@ pub(crate) enum SuiteBackend {
     Model,
     #[cfg(all(feature = "lab", target_os = "linux"))]
     Lab,
-    /// As `verdikt run --on` takes it.
+    /// As `verdikt run --on` accepts it.
     Cluster(String),
 }
 
 impl SuiteBackend {
-    /// The backend that is wished for. To be asked while the process has a single thread.
+    /// The chosen backend. Must be called while the process has a single thread.
     #[cfg(all(feature = "lab", target_os = "linux"))]
     #[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
     pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
@@ -51,7 +51,7 @@ impl SuiteBackend {
         }
     }
 
-    /// The backend that is wished for.
+    /// The chosen backend.
     #[cfg(not(all(feature = "lab", target_os = "linux")))]
     pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
         match wish {
@@ -62,16 +62,16 @@ impl SuiteBackend {
     }
 }
 
-/// The scenarios of a suite, and the events of those that tests have asked for, each run at most once.
+/// The scenarios of a suite, with the events of those that tests have requested. Each runs at most once.
 struct Runs {
     scenarios: Vec<Scenario>,
     backend: SuiteBackend,
-    /// As the suite or the environment asks for it.
+    /// As the suite or the environment chooses.
     version: Option<CiliumVersion>,
     sources: SourceTexts,
     /// On this machine, scenario by scenario.
     of_each: Vec<OnceLock<Result<Vec<Event>, String>>>,
-    /// On a cluster, all that have a test that is wanted, in one run.
+    /// On a cluster, all scenarios of the selected tests in one run.
     wanted: Vec<Scenario>,
     of_wanted: OnceLock<Result<Vec<Event>, String>>,
 }
@@ -101,11 +101,11 @@ impl Runs {
     }
 }
 
-/// One test of a scenario: its name, and what it is about.
+/// One test of a scenario: its name and its subject.
 type Named = (String, TestSubject);
 
 impl Suite {
-    /// Runs the tests that the command line asks for.
+    /// Runs the tests that the command line selects.
     #[expect(clippy::print_stderr, reason = "a test program that cannot begin says why")]
     pub fn run(mut self) -> ExitCode {
         let arguments = Arguments::from_args();

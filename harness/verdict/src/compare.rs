@@ -1,4 +1,4 @@
-//! One cell: what the author expects, held against the verdict.
+//! Compares the verdict of a cell with what the author expects.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use verdikt_scenario::expect::{Expected, ExpectedVerdict};
-use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, Prediction, RuleRef};
+use verdikt_scenario::expect::{Expected, VerdictWord};
+use verdikt_scenario::prediction::{Answer, Decision, EnforcementPoint, Prediction, RuleRef};
 
 /// What the harness concludes about one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,18 +15,18 @@ use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, Prediction
 pub enum Verdict {
     /// It passed.
     Allowed,
-    /// It was denied there.
+    /// A policy denied it at this enforcement point.
     Denied(EnforcementPoint),
-    /// A policy would have denied it there, and audit mode let it pass.
+    /// A policy denies it at this point, and audit mode let it pass.
     Audited(EnforcementPoint),
     /// The HTTP proxy sent the client to the plain form of its path.
     Redirected,
-    /// The evidence does not tell, for this reason.
+    /// The evidence gives no verdict, for this reason.
     Inconclusive(String),
 }
 
 impl Verdict {
-    /// The verdict where the prediction is all the evidence there is: the `model` backend.
+    /// The verdict of a prediction alone, on the `model` backend, where there is no other evidence.
     pub fn of_prediction(prediction: &Prediction) -> Self {
         match prediction.answer {
             Answer::Allow => Self::Allowed,
@@ -53,17 +53,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Whether a cell is as its author expects.
+/// How the verdict of a cell compares with its expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellResult {
-    /// It is.
+    /// The verdict is the expected one.
     AsExpected,
     /// The verdict is another one.
     Differs,
-    /// The verdict is the expected one, and another policy decides.
+    /// The verdict is the expected one, but another policy decides.
     DecidedByAnother,
-    /// The verdict is the expected one, and the engine predicts another.
+    /// The verdict is the expected one, but the engine predicts another.
     Contradicted,
     /// There is no verdict to compare.
     Inconclusive,
@@ -75,11 +75,11 @@ pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) 
         return CellResult::Inconclusive;
     }
     let matches = match expected.verdict {
-        ExpectedVerdict::Allow => *verdict == Verdict::Allowed,
-        ExpectedVerdict::Deny => matches!(verdict, Verdict::Denied(_)),
-        ExpectedVerdict::DenyAt(point) => *verdict == Verdict::Denied(point),
-        ExpectedVerdict::Audit => matches!(verdict, Verdict::Audited(_)),
-        ExpectedVerdict::Redirect => *verdict == Verdict::Redirected,
+        VerdictWord::Allow => *verdict == Verdict::Allowed,
+        VerdictWord::Deny => matches!(verdict, Verdict::Denied(_)),
+        VerdictWord::DenyAt(point) => *verdict == Verdict::Denied(point),
+        VerdictWord::Audit => matches!(verdict, Verdict::Audited(_)),
+        VerdictWord::Redirect => *verdict == Verdict::Redirected,
     };
     match (&expected.by, matches) {
         (_, false) => CellResult::Differs,
@@ -91,7 +91,7 @@ pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) 
     }
 }
 
-/// Whether a prediction says another thing than a verdict. One that abstains says nothing.
+/// Whether a prediction differs from a verdict. One that abstains contradicts nothing.
 pub fn contradicts(predicted: Answer, verdict: &Verdict) -> bool {
     match (predicted, verdict) {
         (Answer::Abstain, _)
@@ -104,31 +104,34 @@ pub fn contradicts(predicted: Answer, verdict: &Verdict) -> bool {
     }
 }
 
-/// The policies that decide a prediction, by their short names. Of an allow it is every policy that allows it on
-/// its way; of a denial the one that denies it, or those that isolate the endpoint.
+/// The policies that decide a prediction, by their short names. For an allow they are all policies that allow the
+/// attempt on its way; for a denial the one that denies it, or those that isolate the endpoint.
 pub fn deciders(prediction: &Prediction) -> Vec<String> {
-    let denies = |finding: &Finding| {
-        matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. } | Finding::NotTrusted { .. })
+    let denies = |decision: &Decision| {
+        matches!(
+            decision,
+            Decision::Denied { .. } | Decision::NoRuleAllows { .. } | Decision::NotTrusted { .. }
+        )
     };
     let fails = matches!(prediction.answer, Answer::Deny(_) | Answer::Audit(_));
-    let deciding = prediction.checks.iter().filter(|check| !fails || denies(&check.finding));
+    let deciding = prediction.checks.iter().filter(|check| !fails || denies(&check.decision));
     let names: BTreeSet<String> =
-        deciding.flat_map(|check| rules(&check.finding)).map(|rule| rule.object.short()).collect();
+        deciding.flat_map(|check| rules(&check.decision)).map(|rule| rule.object.short()).collect();
     names.into_iter().collect()
 }
 
-fn rules(finding: &Finding) -> &[Arc<RuleRef>] {
-    match finding {
-        Finding::Allowed { by } | Finding::Denied { by } => by,
-        Finding::NoRuleAllows { isolated_by, .. } => isolated_by,
-        Finding::Redirected { by, .. } | Finding::NotTrusted { by, .. } => by,
-        Finding::Unknown { .. }
-        | Finding::Chance { .. }
-        | Finding::NotIsolated
-        | Finding::PassedOn { .. }
-        | Finding::LocalHost
-        | Finding::Itself { .. }
-        | Finding::OutsideCluster => &[],
+fn rules(decision: &Decision) -> &[Arc<RuleRef>] {
+    match decision {
+        Decision::Allowed { by } | Decision::Denied { by } => by,
+        Decision::NoRuleAllows { isolated_by, .. } => isolated_by,
+        Decision::Redirected { by, .. } | Decision::NotTrusted { by, .. } => by,
+        Decision::Unknown { .. }
+        | Decision::Chance { .. }
+        | Decision::NotIsolated
+        | Decision::PassedOn { .. }
+        | Decision::LocalHost
+        | Decision::Itself { .. }
+        | Decision::OutsideCluster => &[],
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which flows and which arrivals belong to which attempt: those of its own packets.
+//! Matches flows and arrivals to the attempts whose packets they report.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -7,18 +7,18 @@ use verdikt_scenario::flow::{Flow, FlowProtocol};
 use verdikt_scenario::observation::{Stage, StageKind};
 use verdikt_scenario::topology::Protocol;
 
-/// What an attempt's packets are known by: the protocol, and the client's own address and port. For an echo, which
-/// flows know by its addresses alone, the port is 0; for another ICMP message it is the message's type.
+/// What identifies the packets of an attempt: the protocol, and the client's own address and port. The port is 0 for
+/// an echo, which flows identify by its addresses alone; for another ICMP message it is the message's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PacketOrigin {
-    /// None is ICMP.
+    /// The protocol; none for ICMP.
     pub protocol: Option<Protocol>,
-    /// The client.
+    /// The address and port of the client.
     pub client: SocketAddr,
 }
 
 impl PacketOrigin {
-    /// Of a stage; none before its socket is known.
+    /// The origin of a stage's packets; none before its socket is known.
     pub fn of_stage(stage: &Stage) -> Option<Self> {
         let local = stage.local?;
         let of_message = || stage.remote.map_or(0, |remote| remote.port());
@@ -26,8 +26,8 @@ impl PacketOrigin {
         Some(Self { protocol: stage.protocol, client: SocketAddr::new(local.ip(), port) })
     }
 
-    /// Whether a stage's packets may have it: the stage's own, or the same port of one of the nodes that put their address
-    /// in the place of the client's.
+    /// Whether packets with this origin may be those of a stage: they have the stage's own origin, or the same port
+    /// at one of the nodes that replace the client's address with their own (`relays`).
     pub fn is_of(&self, stage: &Stage, relays: &[IpAddr]) -> bool {
         let is_relayed = |own: &Self| {
             self.protocol == own.protocol
@@ -37,7 +37,7 @@ impl PacketOrigin {
         Self::of_stage(stage).is_some_and(|own| *self == own || is_relayed(&own))
     }
 
-    /// Of a flow of the original direction; none for what no attempt sends.
+    /// The origin of a flow in the original direction; none for packets that no attempt sends.
     pub fn of_flow(flow: &Flow) -> Option<Self> {
         let client = flow.source.socket();
         let of_message =
@@ -56,13 +56,13 @@ impl PacketOrigin {
     }
 }
 
-/// Who may answer a look-up, by their true addresses and ports.
+/// Who may answer a look-up, by true addresses and ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DnsServers {
-    /// Whoever the cluster leads it to, which may be a cache on the node.
+    /// Any server: the cluster decides, and it may be a cache on the node.
     #[default]
     Anybody,
-    /// These, and nobody else.
+    /// Only these.
     Known(Vec<SocketAddr>),
 }
 
@@ -75,11 +75,10 @@ impl DnsServers {
     }
 }
 
-/// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`PacketOrigin`], or that of one of
-/// the `relays`, and goes
-/// where the stage goes: to the address the client used, or to one of those that a service leads to (`behind`), or for
-/// a look-up to one of the DNS servers. What goes elsewhere was led there by something that nobody knows of, and tells
-/// nothing of the attempt.
+/// Whether a flow reports the packets, the query or the request of a stage. It does if it has the stage's
+/// [`PacketOrigin`], or that of one of the `relays`, and the stage's destination: the address the client used, one of
+/// the backends of that service (`behind`), or for a look-up one of the DNS servers. A flow to another destination
+/// was redirected by something unknown, and is no evidence.
 pub fn is_of_stage(
     flow: &Flow,
     stage: &Stage,
@@ -97,9 +96,9 @@ pub fn is_of_stage(
             || stage.kind == StageKind::LookUp && dns_servers.include(is))
 }
 
-/// Whether a stage that has ended can have sent something at a time: the system may have given its port to
-/// another attempt since. What is heard of a stage's begin is never before the begin itself, so that its end is
-/// no later than this.
+/// Whether a stage that has ended may have sent something at a time: afterwards the system may have given its port to
+/// another attempt. A `bound` report never arrives before the stage starts, so the end of the stage is no later than
+/// this.
 pub fn may_have_sent(stage: &Stage, at: Duration) -> bool {
     at <= stage.began.saturating_add(stage.took)
 }

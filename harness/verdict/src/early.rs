@@ -1,7 +1,7 @@
-//! Denials that may be of a packet that came too early.
+//! Denials of packets that may have been sent too early.
 //!
-//! Cilium passes the answer to a query on once it has told the pods' policies the addresses in it, or after 100 ms: where
-//! the machine is busy, a packet may meet the policy before its address does, and the next one passes.
+//! Cilium forwards the answer to a query when it has added the addresses in it to the pods' policies, or after 100
+//! ms. On a busy machine a packet may therefore arrive before the policy knows its address, and the next one passes.
 //! <https://docs.cilium.io/en/stable/cmdref/cilium-agent/> (`tofqdns-proxy-response-max-delay`)
 
 use verdikt_scenario::flow::{Flow, FlowDirection};
@@ -13,12 +13,12 @@ use crate::correlate::PacketOrigin;
 use crate::evidence::{Evidence, is_denial};
 use crate::fuse::fuse;
 
-/// Why a denial that is not seen a second time was one.
+/// Why a denial that was not seen a second time was not final.
 const TOO_EARLY: &str = "its first packet was denied at egress right after its name was looked up, before Cilium had told \
                          the pod's policy the address";
 
-/// Why the denial of an attempt may be none the next time: its own packet was denied at egress once the same attempt had
-/// its name answered.
+/// Why an attempt that was denied may be allowed when it is made again: its own packet was denied at egress after the
+/// same attempt had resolved its name.
 pub fn may_be_too_early(evidence: &Evidence) -> Option<&'static str> {
     let stages = &evidence.observation.stages;
     let is_answer = |stage: &Stage| stage.kind == StageKind::LookUp && stage.outcome == Outcome::Answered;

@@ -1,6 +1,6 @@
 //! The events of a run, in the order they happen: one JSON object a line.
 //!
-//! Everything a report shows is in here, so that any report can be made from a log afterwards.
+//! The log holds everything that a report shows, so that any report can be made from it later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,49 +25,49 @@ use crate::invariant::InvariantJudged;
 use crate::run_result::{RunResult, Totals};
 use crate::timestamp::Timestamp;
 
-/// The version of the log's format. Readers refuse a log of another one.
-pub const FORMAT: u32 = 4;
+/// The version of the log's format. Readers refuse logs of other versions.
+pub const FORMAT: u32 = 5;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The run begins.
+    /// The run starts.
     RunStarted(RunStarted),
-    /// Something legal that is almost surely not what was meant.
+    /// A policy is legal, but almost surely not what its author meant.
     Warned(Diagnostic),
-    /// A scenario begins.
+    /// A scenario starts.
     ScenarioStarted(ScenarioStarted),
-    /// A scenario is left out.
+    /// A scenario is skipped.
     ScenarioSkipped(ScenarioSkipped),
-    /// A scenario cannot go on.
+    /// A scenario cannot continue.
     ScenarioFailed(ScenarioFailed),
-    /// A step begins.
+    /// A step starts.
     StepStarted(StepStarted),
     /// A policy object of the step was judged.
     ObjectJudged(ObjectJudged),
-    /// A cell of the step's table is left out.
+    /// A cell of the step's table is skipped.
     CellSkipped(CellSkipped),
-    /// An invariant was held against the step: by the policy model when it begins, and by attempts before it ends.
+    /// An invariant was checked at a step: by the policy model when the step starts, or by attempts before it ends.
     InvariantJudged(Box<InvariantJudged>),
     /// A cell of the step's table has its verdict.
     CellJudged(Arc<CellJudged>),
-    /// The step is over.
+    /// The step has ended.
     StepFinished(StepFinished),
-    /// The run is over.
+    /// The run has ended.
     RunFinished(RunFinished),
 }
 
-/// The run begins.
+/// The start of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStarted {
-    /// [`FORMAT`].
+    /// The version of the format: [`FORMAT`].
     pub format: u32,
     /// The version of verdikt.
     pub verdikt: String,
     /// Where the steps run: `model`, `lab`.
     pub backend: String,
-    /// Why it is not the lab, where nobody chose another backend.
+    /// Why the backend is not the lab, if nobody chose another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of_lab: Option<String>,
     /// The Cilium version of the predictions.
@@ -77,13 +77,13 @@ pub struct RunStarted {
     pub origin: RunOrigin,
 }
 
-/// Which run a log is of. Empty where the same run is to give the same log.
+/// Which run a log belongs to. Empty where the same input must give the same log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunOrigin {
-    /// What no other run is called.
+    /// The unique name of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// When it began.
+    /// When it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
     /// The command line, without the program.
@@ -94,29 +94,29 @@ pub struct RunOrigin {
     pub context: Option<String>,
 }
 
-/// A scenario begins.
+/// The start of a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioStarted {
     /// Its name.
     pub scenario: String,
-    /// Why it exists.
+    /// What it is about.
     pub about: String,
     /// Its file.
     pub place: Place,
 }
 
-/// A scenario is left out.
+/// A scenario that is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioSkipped {
     /// Its name.
     pub scenario: String,
     /// Its file.
     pub place: Place,
-    /// Why: a sentence fragment.
+    /// Why, as a sentence fragment.
     pub because: String,
 }
 
-/// A scenario cannot go on.
+/// A scenario that cannot continue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioFailed {
     /// Its name.
@@ -127,7 +127,7 @@ pub struct ScenarioFailed {
     pub reason: String,
 }
 
-/// A step begins.
+/// The start of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepStarted {
     /// The scenario.
@@ -139,15 +139,15 @@ pub struct StepStarted {
     /// The sources of its table, in the order of the files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Endpoint>,
-    /// When it began.
+    /// When it started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
-    /// How long the datapath took to have the step, where there was something to wait for.
+    /// How long the datapath took to apply the step, where there was something to wait for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Duration>,
 }
 
-/// A policy object was judged.
+/// Whether a policy object was accepted or refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectJudged {
     /// The scenario.
@@ -156,29 +156,30 @@ pub struct ObjectJudged {
     pub step: String,
     /// The object.
     pub object: ObjectRef,
-    /// Where it is written, or where in it the reason of its refusal stands.
+    /// Where it is written; for a refused object, where the reason of the refusal is.
     pub place: Place,
     /// The refusal the author expects.
-    pub expected: Option<RejectedObject>,
+    pub expected: Option<ObjectRefusal>,
     /// The refusal, if it was refused.
-    pub refused: Option<RejectedObject>,
-    /// Whether both agree, and the engine agrees.
+    pub refused: Option<ObjectRefusal>,
+    /// Whether the two agree, and the engine agrees with them.
     pub as_expected: bool,
-    /// What the engine predicts instead, as text, where a cluster judged the object and the engine disagrees.
+    /// What the engine predicts instead, as text, if a cluster accepted or refused the object and the engine
+    /// disagrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
 }
 
 /// Who refuses an object, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RejectedObject {
-    /// Who.
+pub struct ObjectRefusal {
+    /// The API server or the agent.
     pub by: Refuser,
     /// The message, or the part of it that an author expects.
     pub message: String,
 }
 
-/// A cell is left out: nothing is attempted, and it is neither as expected nor otherwise.
+/// A cell that is skipped: nothing is attempted, and it is neither as expected nor different.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CellSkipped {
     /// The scenario.
@@ -187,13 +188,13 @@ pub struct CellSkipped {
     pub step: String,
     /// The attempt.
     pub attempt: Attempt,
-    /// Who would make it.
+    /// The source of the attempt.
     pub source: Endpoint,
     /// What the author expects.
     pub expected: Expected,
     /// Where the author wrote that.
     pub place: Place,
-    /// Why: a sentence.
+    /// Why, as a sentence.
     pub because: String,
 }
 
@@ -205,9 +206,9 @@ impl CellSkipped {
     }
 }
 
-/// A cell has its verdict. In the log it also has its `name`, as a filter takes it, and how long the attempt `took`.
+/// The verdict of a cell. In the log it also has its `name`, as a filter takes it, and how long the attempt `took`.
 ///
-/// Runs have a million of them: what several have in common they share.
+/// A run may have a million of these, so they share what they have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(transform = with_derived)]
 pub struct CellJudged {
@@ -217,19 +218,19 @@ pub struct CellJudged {
     pub step: Arc<str>,
     /// The attempt.
     pub attempt: Arc<Attempt>,
-    /// Who made it.
+    /// The source of the attempt.
     pub source: Endpoint,
-    /// The backend that the verdict is about, where the cell stands for one attempt to each backend of a service and not
-    /// all of them are as expected.
+    /// The backend that the verdict is about, if the cell stands for one attempt to each backend of a service and not
+    /// all of these are as expected.
     #[serde(default)]
     pub via: Option<Box<Endpoint>>,
     /// What the author expects.
     pub expected: Expected,
     /// Where the author wrote that.
     pub place: Place,
-    /// Why this Cilium version differs, where it does.
+    /// Why this Cilium version differs, if it does.
     pub because: Option<Box<str>>,
-    /// What the engine says.
+    /// What the engine predicts.
     pub prediction: Prediction,
     /// What was seen; none where nothing is attempted.
     #[serde(default)]
@@ -243,24 +244,24 @@ pub struct CellJudged {
     pub result: CellResult,
 }
 
-/// A step is over.
+/// The end of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepFinished {
     /// The scenario.
     pub scenario: String,
     /// The step.
     pub step: String,
-    /// How long it took, from putting it in force to its last verdict.
+    /// How long it took, from applying it to its last verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<Duration>,
 }
 
-/// The run is over.
+/// The end of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunFinished {
-    /// What was counted.
+    /// The counts.
     pub totals: Totals,
-    /// What it comes to.
+    /// The result.
     pub outcome: RunResult,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -280,7 +281,7 @@ impl CellJudged {
     }
 }
 
-/// Adds what the log says beside the fields.
+/// Adds to the schema what the log has beside the fields of the type.
 fn with_derived(schema: &mut Schema) {
     let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
     let name = json!({"description": "Its name, as a filter takes it.", "type": "string"});

@@ -1,4 +1,4 @@
-//! What was seen of one attempt: by its client, by its server, by the datapath.
+//! What the client, the server and the datapath saw of one attempt.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use verdikt_scenario::flow::{Flow, FlowKind, FlowVerdict};
 use verdikt_scenario::observation::{Observation, Outcome};
 use verdikt_scenario::topology::Endpoint;
 
-/// Everything seen of one attempt.
+/// The evidence of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// What client and server saw.
@@ -17,20 +17,21 @@ pub struct Evidence {
     pub flows: Vec<Flow>,
     /// Why flows may be missing, if so.
     pub lost: Option<String>,
-    /// Whether audit mode was on: then nothing but a flow tells whether what passed would have been denied.
+    /// Whether audit mode was on: then only a flow can show that what passed would have been denied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit: bool,
-    /// Which backend of a service it was led to, where the datapath chooses among several and something tells.
+    /// The backend of a service that the attempt was sent to, if the datapath chooses among several and the choice is
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub led_to: Option<Endpoint>,
-    /// Whether the attempt is a look-up and nothing more: then that there is no such name is an answer like any other.
+    /// Whether the attempt is only a look-up: then "no such name" is an answer like any other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looks_up: bool,
-    /// Whether nobody there answers anything: then an attempt that nothing has denied has timed out, and was allowed.
+    /// Whether the target never answers: then an attempt that nothing denied has timed out, and was allowed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unanswered: bool,
-    /// What was seen before, each time that the attempt was made again because that told no verdict. It counts for
-    /// nothing.
+    /// What was seen before, each time the attempt was made again because its evidence gave no verdict. It does not
+    /// count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<Before>,
 }
@@ -40,13 +41,13 @@ pub struct Evidence {
 pub struct Before {
     /// What the client saw.
     pub outcome: Outcome,
-    /// Why that told no verdict.
+    /// Why that gave no verdict.
     #[serde(alias = "lost")]
     pub reason: String,
 }
 
 impl Evidence {
-    /// Evidence of which no flow is missing, of an attempt that was made once and without audit mode.
+    /// Complete evidence of an attempt that was made once, without audit mode.
     pub fn new(observation: Observation, flows: Vec<Flow>) -> Self {
         Self {
             observation,
@@ -60,13 +61,13 @@ impl Evidence {
         }
     }
 
-    /// Whether a flow tells that the attempt was denied.
+    /// Whether a flow reports that the attempt was denied.
     pub fn is_denied(&self) -> bool {
         self.flows.iter().any(is_denial)
     }
 }
 
-/// Whether a flow tells of a denial by policy or proxy.
+/// Whether a flow reports a denial by policy or proxy.
 pub fn is_denial(flow: &Flow) -> bool {
     flow.verdict == FlowVerdict::Dropped && flow.kind != FlowKind::Drop
 }

@@ -1,4 +1,4 @@
-//! The exit codes of verdikt: one table, for scripts that must tell "the policy is wrong" from "we are".
+//! The exit codes of verdikt in one table, so that scripts can tell a wrong policy from a failure of verdikt.
 
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Exit {
     Differs,
     /// The command or a file is wrong.
     WrongInput,
-    /// The evidence does not tell, or the engine does not model something that matters.
+    /// The evidence gives no verdict, or the engine does not model something that matters.
     Inconclusive,
     /// The machine or the cluster failed, or a signal ended the command.
     Failed,
@@ -28,7 +28,7 @@ impl Exit {
         Self::NothingToRun,
     ];
 
-    /// The number that the process ends with.
+    /// The exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::AsExpected => 0,
@@ -40,7 +40,7 @@ impl Exit {
         }
     }
 
-    /// What it means, for people.
+    /// The description for users.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::AsExpected => "all as expected; no mistake; explained",

@@ -1,11 +1,12 @@
 //! From evidence to a verdict.
 //!
-//! "Failed" is not "denied": a denial needs a flow of the attempt's own packets, an allow needs the client's
-//! success, and what contradicts itself is inconclusive. [`fuse`] has an answer for every combination.
+//! "Failed" is not "denied": a denial needs a flow of the attempt's own packets, an allow needs the client's success,
+//! and contradictory evidence is inconclusive. [`fuse`] has an answer for every combination.
 //!
-//! Flows that may be missing take nothing from what was seen: a denial that was reported stays one, and a success
-//! too, unless a flow alone tells it from something else: the answer by which a proxy denies, or what audit mode let
-//! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is not a denial, and takes
+//! Missing flows do not weaken what was seen. A reported denial remains a denial. A success remains a success, unless
+//! only a flow can tell it from something else: from the answer by which a proxy denies, or from what audit mode let
+//! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is not a denial, and does
+//! not contradict a success.
 //! nothing from a success.
 
 use std::borrow::Cow;
@@ -26,24 +27,24 @@ use crate::evidence::{Basis, Evidence, is_denial};
 pub struct Fused {
     /// The verdict.
     pub verdict: Verdict,
-    /// What it rests on; nothing where the verdict is inconclusive.
+    /// The evidence that decides; nothing where the verdict is inconclusive.
     pub basis: Basis,
 }
 
-/// What a client's outcome tells.
+/// What the outcome of a client shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClientEvidence {
     /// Somebody accepted its connection, or answered its datagram, echo or query.
     Answered,
     /// A server answered its request.
     Served,
-    /// It got the answer by which a proxy denies.
+    /// It received the answer by which a proxy denies.
     Refused,
     Failed,
     NotAttempted,
 }
 
-/// What the flows of one attempt tell together.
+/// What the flows of one attempt show together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum FlowEvidence {
     Silent,
@@ -68,8 +69,7 @@ pub fn fuse(evidence: &Evidence) -> Fused {
     }
 }
 
-/// Whether flows may be missing, and one of them would give the evidence another verdict. What anybody expects is
-/// nothing to it.
+/// Whether flows may be missing, and one of them would change the verdict. The expectation plays no part.
 pub fn needs_lost_flow(evidence: &Evidence) -> bool {
     if evidence.lost.is_none() {
         return false;
@@ -81,8 +81,8 @@ pub fn needs_lost_flow(evidence: &Evidence) -> bool {
     others.any(|other| !matches!(other, Verdict::Inconclusive(_)) && other != known)
 }
 
-/// Why the evidence tells no verdict, where making the attempt once more may tell one: always, except for what the
-/// datapath does not model. What anybody expects is nothing to it.
+/// Why the evidence gives no verdict, if making the attempt again may give one: always, except for what the datapath
+/// does not model. The expectation plays no part.
 pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
     match fuse(evidence).verdict {
         Verdict::Inconclusive(reason)
@@ -94,7 +94,7 @@ pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
     }
 }
 
-/// The flows that count: those of a query do not, where the client got no answer and another server has given one.
+/// The flows that count. Those of a query do not if the client got no answer and another server has answered since.
 fn counted(evidence: &Evidence) -> Cow<'_, [Flow]> {
     let stages = &evidence.observation.stages;
     let is_answered = |stage: &Stage| stage.kind == StageKind::LookUp && stage.outcome == Outcome::Answered;
@@ -111,7 +111,7 @@ fn counted(evidence: &Evidence) -> Cow<'_, [Flow]> {
     Cow::Owned(evidence.flows.iter().filter(counts).cloned().collect())
 }
 
-/// What these flows and more may tell together. A packet that was denied gets nowhere else.
+/// What these flows and further ones could show together. A packet that was denied arrives nowhere else.
 fn with_more(flows: &FlowEvidence, evidence: &Evidence) -> Vec<FlowEvidence> {
     match flows {
         FlowEvidence::Silent | FlowEvidence::Passed | FlowEvidence::Dropped(_) | FlowEvidence::Audited(_) => {
@@ -137,7 +137,7 @@ fn with_more(flows: &FlowEvidence, evidence: &Evidence) -> Vec<FlowEvidence> {
     }
 }
 
-/// The verdict where the flows tell this.
+/// The verdict for what the flows show.
 fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
     let outcome = &evidence.observation.outcome;
     let arrival = evidence.observation.arrival;
@@ -149,7 +149,7 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
         (ClientEvidence::NotAttempted, ..) => inconclusive(outcome.to_string()),
         (_, FlowEvidence::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
 
-        // The proxy accepts a connection in the server's place before it judges anything on it.
+        // The proxy accepts a connection in place of the server before it decides about anything on it.
         (ClientEvidence::Answered, FlowEvidence::DeniedBehindProxy, arrival) if is_not_its(evidence) => {
             denied_behind_proxy(EnforcementPoint::Ingress, arrival)
         }
@@ -176,7 +176,8 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
     }
 }
 
-/// Whether it was not the server that answered: nothing has reached it, or it answers nothing and tells nothing.
+/// Whether something else than the server answered: nothing has reached the server, or it neither answers nor
+/// reports.
 fn is_not_its(evidence: &Evidence) -> bool {
     match evidence.observation.arrival {
         Arrival::NotSeen => true,
@@ -185,7 +186,7 @@ fn is_not_its(evidence: &Evidence) -> bool {
     }
 }
 
-/// A denial on a connection that a proxy had accepted in the server's place.
+/// A denial on a connection that a proxy had accepted in place of the server.
 fn denied_behind_proxy(point: EnforcementPoint, arrival: Arrival) -> Fused {
     let basis = Basis { outcome: false, flow: true, arrival: arrival == Arrival::NotSeen };
     Fused { verdict: Verdict::Denied(point), basis }
@@ -198,7 +199,7 @@ fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: 
             let when = when_denied(evidence).unwrap_or_default();
             inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
         }
-        // A connection on which nothing is asked ends in the proxy.
+        // A connection without a request ends at the proxy.
         (None, Arrival::NotSeen)
             if evidence.observation.outcome == Outcome::Answered
                 && *flows == FlowEvidence::Passed
@@ -224,7 +225,7 @@ fn inconclusive(reason: String) -> Fused {
     Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() }
 }
 
-/// The verdict of a failure where nobody answers anything: what the datapath has let pass was allowed.
+/// The verdict of a failure where the target never answers: what the datapath let pass was allowed.
 fn unanswered(flows: &FlowEvidence, seen: &str) -> Fused {
     let verdict = match flows {
         FlowEvidence::Passed => Verdict::Allowed,
@@ -234,8 +235,8 @@ fn unanswered(flows: &FlowEvidence, seen: &str) -> Fused {
     Fused { verdict, basis: Basis { outcome: false, flow: true, arrival: false } }
 }
 
-/// When the first packet was denied, seen from the answer. Before it, the policy may have come into force while the
-/// attempt was made; after it, the datapath let the first packets pass that it denies now.
+/// When the first packet was denied, relative to the answer. Before the answer, the policy may have come into force
+/// during the attempt; after it, the datapath let the first packets pass that it denies now.
 fn when_denied(evidence: &Evidence) -> Option<String> {
     let stage = evidence.observation.stages.last().filter(|stage| stage.local.is_some())?;
     let answered = stage.began.saturating_add(stage.took);
@@ -258,8 +259,8 @@ fn why_unclear(flows: &FlowEvidence, arrival: Arrival) -> String {
     }
 }
 
-/// What a proxy answers without a word to the datapath: a redirect, that it cannot read the request, or the end of a
-/// connection that does not begin as its rules want. No server sees such requests.
+/// What a proxy answers without reporting it to the datapath: a redirect, a request that it cannot read, or a
+/// connection whose start does not match its rules. No server sees such requests.
 fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused> {
     let by_proxy = *flows == FlowEvidence::Passed
         && evidence.observation.arrival == Arrival::NotSeen
@@ -281,18 +282,18 @@ fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused>
     }
 }
 
-/// Whether the client had its connection, and asked something on it.
+/// Whether the client was connected and sent a request.
 fn is_asked(evidence: &Evidence) -> bool {
     evidence.observation.stages.last().is_some_and(|stage| stage.kind == StageKind::Request)
 }
 
-/// Whether a proxy took the connection that the client made.
+/// Whether a proxy accepted the connection of the client.
 fn is_taken_by_proxy(evidence: &Evidence) -> bool {
     let last = evidence.observation.stages.last();
     let connected =
         last.filter(|stage| stage.kind != StageKind::LookUp && stage.protocol == Some(Protocol::Tcp));
     let origin = connected.and_then(PacketOrigin::of_stage);
-    // A node that puts its own address in the place of the client's keeps the port where it is free.
+    // A node that replaces the client's address with its own keeps the port if it is free.
     let is_its = |flow: &Flow| {
         let of_flow = PacketOrigin::of_flow(flow);
         let is_relayed = flow.direction == FlowDirection::Ingress
@@ -312,14 +313,14 @@ fn client(evidence: &Evidence, flows: &FlowEvidence) -> ClientEvidence {
         Outcome::HttpStatus(403) if *flows == FlowEvidence::Denied(EnforcementPoint::Http) => {
             ClientEvidence::Refused
         }
-        // So answers a proxy that does not take the certificate of the server.
+        // This is also the answer of a proxy that does not trust the certificate of the server.
         Outcome::HttpStatus(503) if *flows == FlowEvidence::Denied(EnforcementPoint::Tls) => {
             ClientEvidence::Refused
         }
         Outcome::NameRefused if *flows == FlowEvidence::Denied(EnforcementPoint::Dns) => {
             ClientEvidence::Refused
         }
-        // So answers a proxy that does not reach the server.
+        // This is also the answer of a proxy that cannot reach the server.
         Outcome::HttpStatus(502..=504) if *flows == FlowEvidence::DeniedBehindProxy => ClientEvidence::Failed,
         Outcome::HttpStatus(_) => ClientEvidence::Served,
         Outcome::Answered => ClientEvidence::Answered,
@@ -348,7 +349,7 @@ fn denied(flows: &FlowEvidence) -> Option<EnforcementPoint> {
     }
 }
 
-/// What the flows of one attempt tell together: what is not known outweighs a denial, a denial an audit, an audit
+/// What the flows of one attempt show together: the unknown outranks a denial, a denial an audited packet, and that
 /// another drop.
 fn read(flows: &[Flow]) -> FlowEvidence {
     if let Some(flow) = flows.iter().find(|flow| flow.verdict == FlowVerdict::Error) {
@@ -357,10 +358,10 @@ fn read(flows: &[Flow]) -> FlowEvidence {
             _ => "what becomes of this attempt".to_owned(),
         });
     }
-    // Of several denials the first on the way decides: egress before ingress, a packet before what it carries.
+    // Of several denials the first on the way decides: egress before ingress, and a packet before its contents.
     let way = |flow: &&Flow| (flow.direction == FlowDirection::Ingress, flow.request.is_some());
     if let Some(denial) = flows.iter().filter(|flow| is_denial(flow)).min_by_key(way) {
-        // A proxy of the source speaks as the client, a gateway as itself.
+        // A proxy of the source sends as the client, a gateway as itself.
         let to_proxy = |flow: &Flow| {
             let is_same = PacketOrigin::of_flow(flow) == PacketOrigin::of_flow(denial);
             let direction = if is_same { FlowDirection::Egress } else { FlowDirection::Ingress };

@@ -1,4 +1,4 @@
-//! What was found of an invariant at one step.
+//! The results of checking an invariant at a step.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,33 +13,33 @@ use verdikt_scenario::topology::Endpoint;
 use crate::compare::Verdict;
 use crate::evidence::Evidence;
 
-/// An invariant was held against a step.
+/// The result of an invariant at a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvariantJudged {
     /// The scenario.
     pub scenario: String,
     /// The step.
     pub step: String,
-    /// The invariant in its own words: `never world -> database/*`.
+    /// The invariant as text: `never world -> database/*`.
     pub invariant: String,
     /// Why it must hold.
     pub because: String,
     /// Where it is written.
     pub place: Place,
-    /// Whether the author knows that it does not hold at this step.
+    /// Whether the author knows that it does not hold at this step (`brokenAt`).
     #[serde(default)]
     pub known_broken: bool,
-    /// What was found.
+    /// The result.
     pub found: InvariantProof,
 }
 
-/// What the policy model says of an invariant, or attempts of the pairs that have a port which is served.
+/// What proves or breaks an invariant: the policy model, or attempts between the pairs that serve a port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvariantProof {
     /// It holds.
     Holds {
-        /// For how many pairs of ends; pods that could be made are counted by how policies tell them apart.
+        /// For how many pairs of ends. Possible pods are counted once for each group that policies treat alike.
         pairs: usize,
     },
     /// It does not hold.
@@ -51,16 +51,16 @@ pub enum InvariantProof {
     },
     /// Every attempt is as the invariant demands.
     Attempted {
-        /// How many were made.
+        /// How many attempts were made.
         attempts: usize,
     },
-    /// An attempt is not as the invariant demands.
+    /// An attempt contradicts the invariant.
     BrokenByAttempt(Box<AttemptedPair>),
-    /// The evidence of an attempt tells no verdict.
+    /// The evidence of an attempt gives no verdict.
     Untold(Box<AttemptedPair>),
 }
 
-/// One attempt that an invariant speaks of, and what was seen of it.
+/// One attempt that an invariant covers, and what was seen of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptedPair {
     /// The source.
@@ -71,11 +71,11 @@ pub struct AttemptedPair {
     pub verdict: Verdict,
     /// What was seen.
     pub evidence: Evidence,
-    /// How many more attempts came to the like.
+    /// How many more attempts gave the same.
     pub more: usize,
 }
 
-/// The smallest case in which an invariant does not hold.
+/// The smallest counterexample to an invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Broken {
     /// The source.
@@ -90,28 +90,28 @@ pub struct Broken {
     pub why: String,
     /// The rules behind it; the first decides.
     pub rules: Vec<Arc<RuleRef>>,
-    /// In how many more pairs of ends it does not hold either.
+    /// How many more pairs of ends break it.
     pub more: usize,
 }
 
 impl InvariantJudged {
-    /// Whether it holds where it must, and does not where the author knows it.
+    /// Whether it holds where it must, and fails where the author knows that it does.
     pub fn is_as_expected(&self) -> bool {
         match self.found {
             InvariantProof::Holds { .. } => !self.known_broken,
             InvariantProof::Broken(_) | InvariantProof::BrokenByAttempt(_) => self.known_broken,
-            // What serves no port may be what it is known not to hold for.
+            // What is known to break it may serve no port.
             InvariantProof::Attempted { .. } => true,
             InvariantProof::Unknown { .. } | InvariantProof::Untold(_) => false,
         }
     }
 
-    /// Whether the engine does not know, or the evidence does not tell.
+    /// Whether the engine abstains, or the evidence gives no verdict.
     pub fn is_unknown(&self) -> bool {
         matches!(self.found, InvariantProof::Unknown { .. } | InvariantProof::Untold(_))
     }
 
-    /// What was seen of the attempt that it does not hold for, or that tells nothing.
+    /// What was seen of the attempt that breaks the invariant, or that gives no verdict.
     pub fn evidence(&self) -> Option<&Evidence> {
         match &self.found {
             InvariantProof::BrokenByAttempt(pair) | InvariantProof::Untold(pair) => Some(&pair.evidence),
@@ -122,7 +122,7 @@ impl InvariantJudged {
         }
     }
 
-    /// Whether attempts say so, and not the policy model.
+    /// Whether the result comes from attempts, and not from the policy model.
     pub fn is_of_attempts(&self) -> bool {
         matches!(
             self.found,
@@ -130,7 +130,7 @@ impl InvariantJudged {
         )
     }
 
-    /// The line to blame: that of the rule that decides, or of the invariant.
+    /// The line to blame: that of the deciding rule, or of the invariant.
     pub fn blamed(&self) -> &Place {
         match &self.found {
             InvariantProof::Broken(broken) => broken.rules.first().map_or(&self.place, |rule| &rule.place),

@@ -1,9 +1,9 @@
-//! From expectation and evidence to a result, and from results to the outcome of a run.
+//! Verdicts from evidence, results from verdicts, and the event log of a run.
 //!
-//! The claim itself, auditable in one sitting: [`correlate`] finds an attempt's own flows, [`fuse`](fuse::fuse)
-//! concludes from all evidence of an attempt, [`compare`](compare::compare) decides every cell,
-//! [`RunResult::of`](run_result::RunResult::of) the run, and a run is the list of its [`Event`](event::Event)s, from
-//! which every report is derived.
+//! This is the core of verdikt's claim, and small enough to audit in one sitting. [`correlate`] finds an attempt's
+//! own flows, [`fuse`](fuse::fuse) concludes a verdict from all evidence of an attempt, [`compare`](compare::compare)
+//! compares it with the expectation, and [`RunResult::of`](run_result::RunResult::of) sums up the run. A run is the
+//! list of its [`Event`](event::Event)s, from which every report is made.
 //!
 //! Pure. Must not know: the clock, I/O, or who produced the evidence.
 

@@ -1,29 +1,29 @@
-//! What a table should say of a cell that differs, where the evidence is enough to write it down.
+//! What `run --update` writes into a cell that differs, where the evidence is good enough.
 
-use verdikt_scenario::expect::{Expected, ExpectedVerdict, PolicyName};
+use verdikt_scenario::expect::{Expected, PolicyName, VerdictWord};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::compare::{CellResult, Verdict, contradicts, deciders};
 use crate::event::CellJudged;
 
-/// Why a cell that is not as expected cannot be recorded.
+/// Why a cell that is not as expected cannot be updated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unrecorded {
     /// There is no verdict.
     #[error("it has no verdict: {0}")]
     Inconclusive(String),
-    /// The verdict is not the one that the engine predicts, so that the cell would differ whatever the table says.
-    #[error("the engine predicts `{0}`, which is to be looked into before a table says otherwise")]
+    /// The verdict is not the predicted one, so the cell would differ whatever the table says.
+    #[error("the engine predicts `{0}`: find out why before you change the table")]
     Contradicted(String),
-    /// A row is about every backend of a service, and they differ.
+    /// The row covers every backend of a service, and these differ.
     #[error("the backends of the service differ: give `via {0}` a row of its own")]
     OneBackend(Endpoint),
     /// Flows may be missing.
-    #[error("the evidence is not complete: {0}")]
+    #[error("flows may be missing: {0}")]
     Incomplete(String),
 }
 
-/// What the table should say of a cell that is not as expected.
+/// The expectation that a cell which is not as expected should get.
 pub fn expectation(cell: &CellJudged) -> Result<Expected, Unrecorded> {
     if let Verdict::Inconclusive(why) = &cell.verdict {
         return Err(Unrecorded::Inconclusive(why.clone()));
@@ -38,14 +38,14 @@ pub fn expectation(cell: &CellJudged) -> Result<Expected, Unrecorded> {
         return Err(Unrecorded::OneBackend((**backend).clone()));
     }
     let verdict = match &cell.verdict {
-        Verdict::Allowed => ExpectedVerdict::Allow,
+        Verdict::Allowed => VerdictWord::Allow,
         Verdict::Denied(_) if cell.result == CellResult::DecidedByAnother => cell.expected.verdict,
-        Verdict::Denied(point) => ExpectedVerdict::DenyAt(*point),
-        Verdict::Audited(_) => ExpectedVerdict::Audit,
-        Verdict::Redirected => ExpectedVerdict::Redirect,
+        Verdict::Denied(point) => VerdictWord::DenyAt(*point),
+        Verdict::Audited(_) => VerdictWord::Audit,
+        Verdict::Redirected => VerdictWord::Redirect,
         Verdict::Inconclusive(why) => return Err(Unrecorded::Inconclusive(why.clone())),
     };
-    // Who named the policy that decides wants to go on doing so.
+    // An author who named the deciding policy wants it named again.
     let named = cell.expected.by.as_ref().and_then(|_| deciders(&cell.prediction).into_iter().next());
     Ok(Expected { verdict, by: named.map(|name| PolicyName(name.into())) })
 }

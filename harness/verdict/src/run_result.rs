@@ -1,18 +1,18 @@
-//! What a run comes to.
+//! The result of a run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
-/// What a run counted.
+/// The counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// Scenarios evaluated.
     pub scenarios: usize,
-    /// Scenarios left out.
+    /// Scenarios skipped.
     pub skipped: usize,
-    /// Scenarios that could not go on.
+    /// Scenarios that could not continue.
     pub failed: usize,
     /// Steps evaluated.
     pub steps: usize,
@@ -22,23 +22,23 @@ pub struct Totals {
     pub differing: usize,
     /// Cells without a verdict.
     pub inconclusive: usize,
-    /// Cells that were attempted again because what was seen first told no verdict.
+    /// Cells that were attempted again because their first evidence gave no verdict.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retried: usize,
-    /// Cells left out.
+    /// Cells skipped.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped_cells: usize,
-    /// Objects judged.
+    /// Objects accepted or refused.
     pub objects: usize,
-    /// Objects refused that should not have been, or for another reason.
+    /// Objects refused unexpectedly, or for another reason than expected.
     pub objects_differing: usize,
-    /// Invariants held against a step.
+    /// Invariants checked at a step.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub invariants: usize,
-    /// Those that do not hold, or hold where they are known not to.
+    /// Invariants that do not hold, or hold where they are known not to.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub invariants_differing: usize,
-    /// Those of which the engine does not know.
+    /// Invariants about which the engine abstains.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub invariants_unknown: usize,
     /// Warnings about policies and tables.
@@ -51,10 +51,9 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// What a run comes to. Of several things the one that leaves the most unknown: where the machine or the cluster failed
-/// nothing is known, and what differs beside it may have the same cause; a verdict that differs is news about the
-/// policies, which a missing verdict elsewhere does not take back. Only [`RunResult::of`] decides it, except that a run was
-/// interrupted.
+/// The result of a run. If several apply, the one that leaves the most unknown wins: where the machine or the cluster
+/// failed nothing is known, and verdicts that differ may have the same cause; a verdict that differs is news about
+/// the policies even if another verdict is missing. Only [`RunResult::of`] decides it, except for an interrupted run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunResult {
@@ -64,7 +63,7 @@ pub enum RunResult {
     Differs,
     /// The machine or the cluster failed in at least one scenario.
     Failed,
-    /// It was interrupted; what was known until then is reported.
+    /// It was interrupted; its reports show what was known until then.
     Interrupted,
     /// None differs, and at least one has no verdict.
     Inconclusive,
@@ -73,7 +72,7 @@ pub enum RunResult {
 }
 
 impl RunResult {
-    /// The outcome of what was counted.
+    /// The result of the counts.
     pub fn of(totals: &Totals) -> Self {
         if totals.failed > 0 {
             Self::Failed
@@ -88,7 +87,7 @@ impl RunResult {
         }
     }
 
-    /// How a command ends that comes to this.
+    /// The exit of a command with this result.
     pub fn exit(self) -> Exit {
         match self {
             Self::AsExpected => Exit::AsExpected,
@@ -99,7 +98,7 @@ impl RunResult {
         }
     }
 
-    /// The exit code of a command that comes to this.
+    /// The exit code of a command with this result.
     pub fn exit_code(self) -> u8 {
         self.exit().code()
     }

@@ -1,4 +1,4 @@
-//! The JSON Schema of the event log, generated from the types, for who reads it by other programs.
+//! The JSON Schema of the event log, generated from the types, for other programs that read the log.
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! A moment, as logs and reports write it. Whoever runs something reads the clock; here a moment is data.
+//! A point in time as logs and reports write it. Callers read the clock; here time is data.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,18 +8,18 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// A moment in UTC, in milliseconds: `2026-11-28T06:45:00.250Z`.
+/// A point in time in UTC, in milliseconds: `2026-11-28T06:45:00.250Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The moment so long after the start of 1970; none beyond what a calendar knows.
+    /// The time this long after the start of 1970; none if it is beyond the calendar.
     pub fn since_1970(time: Duration) -> Option<Self> {
         let milliseconds = i64::try_from(time.as_millis()).ok()?;
         DateTime::from_timestamp_millis(milliseconds).map(Self)
     }
 
-    /// The same for other crates.
+    /// The time as a `chrono` type, for other crates.
     pub fn to_date_time(self) -> DateTime<Utc> {
         self.0
     }

@@ -25,7 +25,7 @@ impl Totals {
             }
             Event::CellSkipped(_) => self.skipped_cells += 1,
             Event::InvariantJudged(judged) => {
-                // What is attempted was proven before.
+                // Invariants that attempts check were proven before, and count once.
                 self.invariants += usize::from(!judged.is_of_attempts());
                 if judged.is_unknown() {
                     self.invariants_unknown += 1;

@@ -15,12 +15,12 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Miss, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, Decision, EnforcementPoint, Miss, Prediction, RuleRef};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, CellSkipped, Event, FORMAT, ObjectJudged, RejectedObject, RunFinished, RunOrigin, RunStarted,
+    CellJudged, CellSkipped, Event, FORMAT, ObjectJudged, ObjectRefusal, RunFinished, RunOrigin, RunStarted,
     ScenarioFailed, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::evidence::{Before, Evidence};
@@ -114,12 +114,12 @@ fn moment() -> Option<Timestamp> {
     Timestamp::since_1970(Duration::from_millis(1_795_848_300_250))
 }
 
-fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, finding: Finding) -> Event {
+fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, decision: Decision) -> Event {
     let check = Check {
         point: EnforcementPoint::Ingress,
         endpoint: pod("database/redis"),
         question: text("from a"),
-        finding,
+        decision,
     };
     let prediction = Prediction { answer, checks: vec![check] };
     let (expected, verdict) = (expected.parse().unwrap(), Verdict::of_prediction(&prediction));
@@ -275,24 +275,24 @@ fn attempts() -> Vec<Attempt> {
     attempts
 }
 
-fn findings() -> Vec<(Answer, Finding)> {
+fn decisions() -> Vec<(Answer, Decision)> {
     let nearest = Miss { rule: rule(), on: text("peer: its label app is frontend, not backend") };
     vec![
-        (Answer::Allow, Finding::NotIsolated),
-        (Answer::Allow, Finding::LocalHost),
-        (Answer::Allow, Finding::Allowed { by: vec![rule(), rule()] }),
-        (Answer::Deny(EnforcementPoint::Egress), Finding::Denied { by: vec![rule()] }),
+        (Answer::Allow, Decision::NotIsolated),
+        (Answer::Allow, Decision::LocalHost),
+        (Answer::Allow, Decision::Allowed { by: vec![rule(), rule()] }),
+        (Answer::Deny(EnforcementPoint::Egress), Decision::Denied { by: vec![rule()] }),
         (
             Answer::Deny(EnforcementPoint::Dns),
-            Finding::NoRuleAllows { isolated_by: [].into(), nearest: None },
+            Decision::NoRuleAllows { isolated_by: [].into(), nearest: None },
         ),
         (
             Answer::Audit(EnforcementPoint::Http),
-            Finding::NoRuleAllows { isolated_by: [rule()].into(), nearest: Some(Box::new(nearest)) },
+            Decision::NoRuleAllows { isolated_by: [rule()].into(), nearest: Some(Box::new(nearest)) },
         ),
-        (Answer::Abstain, Finding::Unknown { gap: text("what Kafka allows"), rule: Some(rule()) }),
-        (Answer::Abstain, Finding::Unknown { gap: text("this field"), rule: None }),
-        (Answer::Abstain, Finding::Chance { gap: text("who comes first") }),
+        (Answer::Abstain, Decision::Unknown { gap: text("what Kafka allows"), rule: Some(rule()) }),
+        (Answer::Abstain, Decision::Unknown { gap: text("this field"), rule: None }),
+        (Answer::Abstain, Decision::Chance { gap: text("who comes first") }),
     ]
 }
 
@@ -319,7 +319,7 @@ fn every_event_reads_back() {
     };
     check(&Event::StepStarted(started));
     for by in [Refuser::ApiServer, Refuser::Agent] {
-        let refusal = RejectedObject { by, message: text("at least one of Ingress") };
+        let refusal = ObjectRefusal { by, message: text("at least one of Ingress") };
         for (expected, refused) in [(None, Some(refusal.clone())), (Some(refusal), None)] {
             check(&Event::ObjectJudged(ObjectJudged {
                 scenario: scenario.clone(),
@@ -351,8 +351,8 @@ fn every_event_reads_back() {
 #[test]
 fn every_kind_of_cell_reads_back() {
     for attempt in attempts() {
-        for (answer, finding) in findings() {
-            check(&cell(attempt.clone(), pod("shop/cart"), "allow by database/redis", answer, finding));
+        for (answer, decision) in decisions() {
+            check(&cell(attempt.clone(), pod("shop/cart"), "allow by database/redis", answer, decision));
         }
     }
     let sources = [
@@ -363,13 +363,13 @@ fn every_kind_of_cell_reads_back() {
     ];
     for source in sources {
         let attempt = Attempt::Ping { target: Target::Endpoint(pod("shop/cart")) };
-        check(&cell(attempt, source, "deny", Answer::Allow, Finding::NotIsolated));
+        check(&cell(attempt, source, "deny", Answer::Allow, Decision::NotIsolated));
     }
 }
 
 #[test]
 fn every_kind_of_evidence_reads_back() {
-    let cell = || cell(attempts().remove(0), pod("shop/cart"), "allow", Answer::Allow, Finding::NotIsolated);
+    let cell = || cell(attempts().remove(0), pod("shop/cart"), "allow", Answer::Allow, Decision::NotIsolated);
     for outcome in outcomes() {
         check(&with_evidence(cell(), evidence(&outcome, flows(), None)));
         check(&with_evidence(cell(), evidence(&outcome, Vec::new(), Some("the stream was cut"))));
@@ -398,7 +398,7 @@ fn a_cell_that_is_left_out_reads_back_and_counts_for_nothing() {
 
 #[test]
 fn a_backend_reads_back() {
-    let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Allow, Finding::NotIsolated);
+    let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Allow, Decision::NotIsolated);
     let Event::CellJudged(cell) = event else { panic!("{event:?}") };
     let line = check(&Event::CellJudged(Arc::new(CellJudged {
         via: Some(Box::new(pod("backend/one"))),
@@ -410,7 +410,7 @@ fn a_backend_reads_back() {
 /// A log of before attempts were made again.
 #[test]
 fn evidence_without_what_was_before_reads() {
-    let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Abstain, Finding::NotIsolated);
+    let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Abstain, Decision::NotIsolated);
     let whole = with_evidence(event, evidence(&Outcome::Ended, flows(), None));
     let line = whole.to_line().unwrap();
     assert!(!line.contains("again") && !line.contains("audit\":"), "{line}");
@@ -426,28 +426,28 @@ fn a_log_says_which_run_it_is_of() {
         arguments: vec![text("run"), text("--filter"), text("a b")],
         context: Some(text("kind-verdikt")),
     };
-    insta::assert_snapshot!(check(&Event::RunStarted(RunStarted { origin, ..started })), @r#"{"event":"run-started","format":4,"verdikt":"0.1.0","backend":"model","cilium":"1.18","run":"20261128T064500Z-7","started":"2026-11-28T06:45:00.250Z","arguments":["run","--filter","a b"],"context":"kind-verdikt"}"#);
+    insta::assert_snapshot!(check(&Event::RunStarted(RunStarted { origin, ..started })), @r#"{"event":"run-started","format":5,"verdikt":"0.1.0","backend":"model","cilium":"1.18","run":"20261128T064500Z-7","started":"2026-11-28T06:45:00.250Z","arguments":["run","--filter","a b"],"context":"kind-verdikt"}"#);
 }
 
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
 #[test]
 fn the_format_stays() {
-    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":4,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
+    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":5,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
     let attempt = attempts().remove(0);
     let event = cell(
         attempt,
         Endpoint::World("client".parse().unwrap()),
         "deny ingress by database/redis",
         Answer::Deny(EnforcementPoint::Ingress),
-        Finding::Denied { by: vec![rule()] },
+        Decision::Denied { by: vec![rule()] },
     );
-    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","name":"three-tier/locked down/tcp database/redis:65535/client","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"point":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
+    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","name":"three-tier/locked down/tcp database/redis:65535/client","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"point":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","decision":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
 }
 
 #[test]
 fn the_format_of_evidence_stays() {
     let attempt = attempts().remove(0);
-    let event = cell(attempt, pod("shop/cart"), "deny", Answer::Abstain, Finding::NotIsolated);
+    let event = cell(attempt, pod("shop/cart"), "deny", Answer::Abstain, Decision::NotIsolated);
     let mut evidence = evidence(&Outcome::Ended, flows().drain(3..4).collect(), Some("the stream was cut"));
     evidence.observation.stages.truncate(1);
     evidence.observation.stages[0].took = Duration::from_micros(250);
@@ -468,9 +468,9 @@ fn what_is_no_event_is_an_error() {
 /// A report made afterwards counts what the run counted.
 #[test]
 fn totals_follow_from_the_events_alone() {
-    let events: Vec<Event> = findings()
+    let events: Vec<Event> = decisions()
         .into_iter()
-        .map(|(answer, finding)| cell(attempts().remove(0), pod("shop/cart"), "allow", answer, finding))
+        .map(|(answer, decision)| cell(attempts().remove(0), pod("shop/cart"), "allow", answer, decision))
         .collect();
     let read: Vec<Event> = events.iter().map(|event| Event::from_line(&check(event)).unwrap()).collect();
     let totals = Totals::of(&read);

@@ -1,4 +1,4 @@
-//! What differs beside traffic: isolation, and objects that are refused.
+//! Differences other than traffic: isolation, and refused objects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,12 +38,12 @@ pub(super) fn isolation(universe: &Universe<'_, '_>) -> Vec<Isolation> {
     isolation.collect()
 }
 
-/// The objects that are refused in one situation and not in the other.
+/// The objects that are refused in one situation, but not in the other.
 pub(super) fn refused(other: &ComparedSituation<'_>, of: &ComparedSituation<'_>) -> Vec<RefusalChange> {
     let refusals = |situation: &ComparedSituation<'_>| -> BTreeMap<ObjectRef, RefusalChange> {
-        let judged = situation.manifests.iter().zip(situation.model.judgements());
-        let refused = judged.filter_map(|(manifest, judgement)| {
-            let refused = judgement.refused()?;
+        let judged = situation.manifests.iter().zip(situation.model.acceptances());
+        let refused = judged.filter_map(|(manifest, acceptance)| {
+            let refused = acceptance.refused()?;
             let (object, place) = (manifest.object(), manifest.place(refused.position));
             let refusal = RefusalChange {
                 object: object.clone(),

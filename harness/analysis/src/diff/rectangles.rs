@@ -1,8 +1,8 @@
-//! Pairs put together: the same sources with the same destinations are one.
+//! Groups pairs into sets of sources with the same set of destinations.
 
 use std::collections::BTreeMap;
 
-/// Covers pairs exactly, by few sets of sources with all of their destinations each.
+/// Covers pairs exactly, with few sets of sources and all of their destinations.
 pub(super) fn rectangles(pairs: &[(usize, usize)]) -> Vec<(Vec<usize>, Vec<usize>)> {
     let by_source = grouped(pairs.iter().copied());
     let by_destination = grouped(pairs.iter().map(|(source, destination)| (*destination, *source)));
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn pairs_are_covered_exactly() {
         assert_eq!(rectangles(&[(1, 2), (1, 3), (4, 2), (4, 3)]), [(vec![1, 4], vec![2, 3])]);
-        // Fewer by destination.
+        // There are fewer sets by destination.
         assert_eq!(
             rectangles(&[(1, 8), (2, 8), (2, 9), (3, 9), (4, 8)]),
             [(vec![1, 2, 4], vec![8]), (vec![2, 3], vec![9])]

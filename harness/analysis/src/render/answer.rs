@@ -13,13 +13,13 @@ use crate::question::{AdmittingRule, DestinationGroup, SourceGroup};
 use crate::reason::Reason;
 use crate::render::joined;
 
-/// The most ends that a line names.
+/// The largest number of ends in a line.
 const MOST_NAMED: usize = 8;
 
 /// What a pod that does not exist yet would need.
 #[derive(Clone, Debug)]
 pub struct Needed {
-    /// At whose policy.
+    /// Whose policy is asked.
     pub endpoint: Endpoint,
     /// One line for each rule.
     pub rules: Vec<AdmittingRule>,
@@ -114,7 +114,7 @@ fn named(ends: &[TrafficEnd], topology: &Topology) -> String {
     Plain::line(&describe::ends(ends, &[topology], MOST_NAMED)).into()
 }
 
-/// The intervals for which the same holds, together.
+/// Merges the intervals with the same value.
 fn intervals(destinations: &DestinationGroup) -> Vec<(Vec<Interval>, &Reason)> {
     let mut found: Vec<(Vec<Interval>, &Reason)> = Vec::new();
     for (interval, reason) in destinations.reasons.iter() {

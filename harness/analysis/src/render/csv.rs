@@ -37,7 +37,7 @@ pub fn csv(shown: &MatrixView<'_>) -> String {
     text
 }
 
-/// A field, in quotes where it needs them. What a spreadsheet would take for a formula is none.
+/// A field, quoted if necessary. A text that a spreadsheet would take for a formula is escaped.
 fn quoted(field: &str) -> String {
     let formula = field.starts_with(['=', '+', '-', '@']);
     let field = if formula { format!("'{field}") } else { field.to_owned() };

@@ -1,4 +1,4 @@
-//! What differs between two situations, as text for people and programs.
+//! The differences between two situations, as text for people and programs.
 
 mod json;
 mod markdown;
@@ -21,21 +21,21 @@ use crate::diff::{Diff, Flip, Isolation, TrafficChange};
 use crate::end::TrafficEnd;
 use crate::reason::{Reason, rule_text};
 
-/// A diff with what its texts need to know.
+/// A diff with the context of its texts.
 #[derive(Clone, Copy, Debug)]
 pub struct DiffView<'a> {
-    /// What differs.
+    /// The differences.
     pub diff: &'a Diff,
-    /// Names the two situations for people: `base/, Cilium 1.20`.
+    /// The names of the two situations: `base/, Cilium 1.20`.
     pub titles: [&'a str; 2],
     /// Their topologies.
     pub topologies: [&'a Topology; 2],
 }
 
-/// The most ends that a line names.
+/// The largest number of ends in a line.
 const MOST_NAMED: usize = 6;
 
-/// The most reasons that a line names.
+/// The largest number of reasons in a line.
 const MOST_REASONS: usize = 3;
 
 impl DiffView<'_> {
@@ -48,7 +48,7 @@ impl DiffView<'_> {
         format!("{} -> {}", self.ends(&change.sources), self.ends(&change.destinations))
     }
 
-    /// What it comes to, in a line.
+    /// A summary in one line.
     fn summary(&self) -> String {
         let diff = self.diff;
         let mut parts = Vec::new();

@@ -1,9 +1,9 @@
-//! A matrix as a graph: groups are nodes, what passes between them edges.
+//! A matrix as a graph: groups are nodes, and traffic that passes between them edges.
 
 use super::{MatrixView, joined};
 use crate::describe;
 
-/// The most ends that the label of a node names.
+/// The largest number of ends in the label of a node.
 const MOST_NAMED: usize = 3;
 
 /// The edges: source, destination, and what passes.
@@ -11,7 +11,7 @@ fn edges(shown: &MatrixView<'_>) -> Vec<(usize, usize, String)> {
     let size = shown.matrix.classes.len();
     let pairs = (0..size).flat_map(|from| (0..size).map(move |to| (from, to)));
     let edge = |(from, to): (usize, usize)| {
-        // What pods of one group may do among themselves is an edge only where there are two of them.
+        // Traffic within a group is an edge only if the group has several pods.
         let alone = from == to && shown.matrix.classes[from].ends.len() < 2;
         let text = describe::passing(shown.matrix.profile(from, to)?)?;
         (!alone).then_some((from, to, text))
@@ -19,7 +19,7 @@ fn edges(shown: &MatrixView<'_>) -> Vec<(usize, usize, String)> {
     pairs.filter_map(edge).collect()
 }
 
-/// A flowchart of Mermaid.
+/// A Mermaid flowchart.
 pub fn mermaid(shown: &MatrixView<'_>) -> String {
     let escaped = |text: &str| {
         text.chars()
@@ -42,7 +42,7 @@ pub fn mermaid(shown: &MatrixView<'_>) -> String {
     joined(lines)
 }
 
-/// A graph of Graphviz.
+/// A Graphviz graph.
 pub fn dot(shown: &MatrixView<'_>) -> String {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
     let mut lines = ["digraph reach {", "  rankdir=LR;", "  node [shape=box];"].map(str::to_owned).to_vec();

@@ -1,4 +1,4 @@
-//! A matrix as a page of its own: no scripts, nothing from elsewhere.
+//! A matrix as a self-contained page: no scripts, no external content.
 
 use super::MatrixView;
 use crate::access::Access;

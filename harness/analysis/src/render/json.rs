@@ -1,4 +1,4 @@
-//! A matrix as JSON: groups, what can become of traffic, and which of that it is between any two groups.
+//! A matrix as JSON: groups, profiles, and the profile between any two groups.
 
 use serde_json::{Value, json};
 use verdikt_scenario::topology::{Endpoint, TargetPort};
@@ -7,7 +7,7 @@ use super::MatrixView;
 use crate::access::{Access, AccessProfile, transport_word};
 use crate::end::TrafficEnd;
 
-/// The number of the format.
+/// The version of the format.
 const FORMAT: u32 = 1;
 
 /// The matrix as a JSON text.
@@ -40,7 +40,7 @@ pub fn json(shown: &MatrixView<'_>) -> String {
     format!("{value:#}\n")
 }
 
-/// What kind of end it is, for programs.
+/// The kind of an end, for programs.
 pub(crate) fn kind(end: &TrafficEnd) -> &'static str {
     match end {
         TrafficEnd::Endpoint(Endpoint::Pod(_)) => "pod",

@@ -1,4 +1,4 @@
-//! A matrix as a dense table: a letter for each thing that can become of traffic, and below it what the letters mean.
+//! A matrix as a dense table: a letter for each profile, and a legend below.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,40 +10,40 @@ use super::{MatrixView, joined};
 use crate::describe;
 use crate::end::TrafficEnd;
 
-/// How rows and columns are put together.
+/// How rows and columns are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoldMode {
-    /// As far as the width asks for it.
+    /// As far as the width requires.
     Auto,
-    /// Ends that no answer tells apart.
+    /// Only ends that are alike.
     Groups,
     /// Pods by their namespace.
     Namespaces,
 }
 
-/// What a cell shows.
+/// The content of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MatrixCell {
     /// No policy can decide.
     Undecided,
     /// The profile with this number.
     Profile(u32),
-    /// More than one.
+    /// Several profiles.
     Mixed,
 }
 
-/// Rows and columns with what is between them.
+/// Rows and columns, with the cells between them.
 struct MatrixGrid {
     labels: Vec<String>,
     cells: Vec<Vec<MatrixCell>>,
 }
 
-/// The most rows that fit on a screen.
+/// The largest number of rows that fit on a screen.
 const MOST_ROWS: usize = 45;
-/// The most columns of a label.
+/// The largest width of a label, in columns.
 const WIDEST_LABEL: usize = 44;
 
-/// The table as text, for so many columns.
+/// The table as text, for a width in columns.
 pub fn table(shown: &MatrixView<'_>, folding: FoldMode, width: usize) -> String {
     let classes = shown.matrix.classes.len();
     let fits = classes <= MOST_ROWS && classes + WIDEST_LABEL + 6 <= width;
@@ -72,7 +72,7 @@ fn by_group(shown: &MatrixView<'_>) -> MatrixGrid {
     MatrixGrid { labels, cells }
 }
 
-/// Where an end is, for a row: pods by namespace, and everything else by its kind.
+/// The place of an end, for a row: pods by namespace, other ends by their kind.
 fn row_of(end: &TrafficEnd) -> (u8, String) {
     match end {
         TrafficEnd::Endpoint(Endpoint::Pod(name)) => (0, format!("{}/*", name.namespace)),
@@ -113,18 +113,18 @@ fn by_namespace(shown: &MatrixView<'_>) -> MatrixGrid {
     MatrixGrid { labels, cells }
 }
 
-/// Whether two profiles let the same pass, whoever denies the rest.
+/// Whether two profiles allow the same traffic, whichever side denies the rest.
 fn same_passes(shown: &MatrixView<'_>, one: u32, other: u32) -> bool {
     let text = |number: u32| describe::passing(&shown.matrix.profiles[number as usize]);
     text(one) == text(other)
 }
 
-/// What each profile lets pass, as text, and the symbol for it.
+/// What each profile allows, as text, and its symbol.
 struct Symbols {
     /// By the number of the profile.
     texts: Vec<Option<String>>,
     by_text: BTreeMap<Option<String>, String>,
-    /// The texts with a letter, in the order in which a reader meets them.
+    /// The texts with a letter, in the order in which they appear.
     order: Vec<String>,
 }
 
@@ -155,7 +155,7 @@ impl Symbols {
         }
     }
 
-    /// The columns of the widest symbol.
+    /// The width of the widest symbol.
     fn width(&self) -> usize {
         self.by_text.values().map(String::len).max().unwrap_or(1)
     }
@@ -171,13 +171,13 @@ fn letter(number: usize) -> String {
     }
 }
 
-/// The rows, with as many columns beside each other as the width takes.
+/// The rows, with as many columns as fit into the width.
 fn body(grid: &MatrixGrid, symbols: &Symbols, width: usize) -> Vec<String> {
     let labels: Vec<String> = grid.labels.iter().map(|label| cut(label, WIDEST_LABEL)).collect();
     let label_width = labels.iter().map(|label| label.width()).max().unwrap_or(0);
     let digits = labels.len().to_string().len();
     let room = width.saturating_sub(digits + 1 + label_width).max(20);
-    // Blanks between columns where there is room for them.
+    // Blanks between columns if there is room.
     let gap = usize::from(symbols.width() > 1 || labels.len() * (symbols.width() + 1) <= room);
     let column = symbols.width() + gap;
     let per_block = (room / column).max(1);
@@ -205,7 +205,7 @@ fn body(grid: &MatrixGrid, symbols: &Symbols, width: usize) -> Vec<String> {
     lines
 }
 
-/// What the symbols mean, those that are there.
+/// The legend of the symbols in use.
 fn legend(grid: &MatrixGrid, symbols: &Symbols) -> Vec<String> {
     let has = |wanted: &str| grid.cells.iter().flatten().any(|cell| symbols.of(*cell) == wanted);
     let mut lines = Vec::new();
@@ -228,7 +228,7 @@ fn legend(grid: &MatrixGrid, symbols: &Symbols) -> Vec<String> {
     lines
 }
 
-/// A label of so many columns at most.
+/// A label of at most this width.
 fn cut(label: &str, most: usize) -> String {
     let label = Plain::line(label).as_str().to_owned();
     if label.width() <= most {

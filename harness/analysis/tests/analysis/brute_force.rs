@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use verdikt_analysis::access::Access;
 use verdikt_analysis::end::TrafficEnd;
 use verdikt_analysis::universe::Universe;
-use verdikt_engine::decide::SideVerdict;
+use verdikt_engine::decide::DecisionKind;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_engine::party::{Party, TrafficKind};
 use verdikt_engine::rule::Direction;
@@ -21,15 +21,15 @@ pub(crate) fn one_by_one(
     port: u16,
 ) -> &'static str {
     let traffic = transport.traffic(port);
-    let egress = model.judge(from, Direction::Egress, to.identity(), traffic);
-    let ingress = model.judge(to, Direction::Ingress, from.identity(), traffic);
-    let sides = [&egress, &ingress].map(|side| side.verdict);
-    let unknown = |side: &SideVerdict| matches!(side, SideVerdict::Unknown | SideVerdict::Conflict);
+    let egress = model.decide_side(from, Direction::Egress, to.identity(), traffic);
+    let ingress = model.decide_side(to, Direction::Ingress, from.identity(), traffic);
+    let sides = [&egress, &ingress].map(|side| side.kind);
+    let unknown = |side: &DecisionKind| matches!(side, DecisionKind::Unknown | DecisionKind::Conflict);
     match sides {
         [egress, _] if egress.denies() => "deny egress",
         [_, ingress] if ingress.denies() => "deny ingress",
         _ if sides.iter().any(unknown) => "unknown",
-        _ if sides.contains(&SideVerdict::Allow { redirected: true }) => "proxy",
+        _ if sides.contains(&DecisionKind::Allow { redirected: true }) => "proxy",
         _ => "allow",
     }
 }

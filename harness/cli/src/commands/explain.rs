@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use verdikt_engine::judgement::Refused;
+use verdikt_engine::acceptance::Refused;
 use verdikt_engine::model::PolicyModel;
 use verdikt_report::explain::{
     ExplainStyle, Explained, ExplainedCell, explain as explained, explain_unreachable, json,
@@ -171,8 +171,8 @@ fn replaced(paths: &[PathBuf], objects: usize) -> String {
 
 /// A sentence for every object that is refused, and so does not affect the answer.
 fn refused(model: &PolicyModel<'_>, policies: &[Manifest]) -> Vec<String> {
-    let judged = policies.iter().zip(model.judgements());
-    let refused = judged.filter_map(|(manifest, judgement)| Some((manifest, judgement.refused()?)));
+    let judged = policies.iter().zip(model.acceptances());
+    let refused = judged.filter_map(|(manifest, acceptance)| Some((manifest, acceptance.refused()?)));
     let note = |(manifest, refused): (&Manifest, &Refused)| {
         format!(
             "not in force: {} at {}, which {} refuses: {}",

@@ -14,7 +14,7 @@ use verdikt_manifests::init::{
 use verdikt_manifests::situation::{loader, read};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::expect::VerdictWord;
 use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Answer;
@@ -161,10 +161,10 @@ fn predict(
     let enforcement = topology.settings.enforcement;
     let options = ModelOptions { version, enforcement, ..ModelOptions::default() };
     let model = PolicyModel::new(topology, policies, &options, &Learned::default());
-    let refusals = model.judgements().iter().enumerate();
+    let refusals = model.acceptances().iter().enumerate();
     let refused = refusals
-        .filter_map(|(policy, judgement)| {
-            let refused = judgement.refused()?;
+        .filter_map(|(policy, acceptance)| {
+            let refused = acceptance.refused()?;
             Some(RefusedPolicy { policy, by: refused.by, message: refused.message.clone() })
         })
         .collect();
@@ -175,12 +175,12 @@ fn predict(
 }
 
 /// The expected verdict for an answer; none if the model abstains.
-fn expected(answer: Answer) -> Option<ExpectedVerdict> {
+fn expected(answer: Answer) -> Option<VerdictWord> {
     match answer {
-        Answer::Allow => Some(ExpectedVerdict::Allow),
-        Answer::Deny(point) => Some(ExpectedVerdict::DenyAt(point)),
-        Answer::Audit(_) => Some(ExpectedVerdict::Audit),
-        Answer::Redirect => Some(ExpectedVerdict::Redirect),
+        Answer::Allow => Some(VerdictWord::Allow),
+        Answer::Deny(point) => Some(VerdictWord::DenyAt(point)),
+        Answer::Audit(_) => Some(VerdictWord::Audit),
+        Answer::Redirect => Some(VerdictWord::Redirect),
         Answer::Abstain => None,
     }
 }

@@ -35,8 +35,8 @@ fn a_bad_log_is_refused_with_its_line() {
         ("empty", String::new()),
         ("other", "scenario: redis\n".to_owned()),
         ("cut", first[..20].to_owned()),
-        ("older", log.replacen("\"format\":4", "\"format\":3", 1)),
-        ("newer", log.replacen("\"format\":4", "\"format\":5", 1)),
+        ("older", log.replacen("\"format\":5", "\"format\":4", 1)),
+        ("newer", log.replacen("\"format\":5", "\"format\":6", 1)),
         ("headless", log[first.len() + 1..].to_owned()),
         ("spoilt", format!("{first}\n{{\"event\":\"unheard-of\"}}\n")),
     ];
@@ -52,10 +52,10 @@ fn a_bad_log_is_refused_with_its_line() {
       caused by: expected value at line 1 column 1
     error: cut:1: this is not an event of a run: name a log that `run --events` wrote
       caused by: EOF while parsing a string at line 1 column 20
-    error: older:1: the log has format 3, and this verdikt reads 4
+    error: older:1: the log has format 4, and this verdikt reads 5
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
-    error: newer:1: the log has format 5, and this verdikt reads 4
+    error: newer:1: the log has format 6, and this verdikt reads 5
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
     error: headless:1: the log does not begin with the start of a run

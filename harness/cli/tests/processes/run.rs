@@ -222,7 +222,7 @@ fn reports_in_files() {
     assert_eq!((&json["outcome"], &json["totals"]["differing"]), (&"differs".into(), &1.into()));
     let log = project.read("a.log");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
-    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":4,"), "{log}");
+    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":5,"), "{log}");
     project.verdikt(&arguments);
     assert_eq!(without_times(&project.read("a.xml")), without_times(&junit), "but for the time");
     assert_eq!(without_times(&project.read("a.log")), without_times(&log), "but for the time");

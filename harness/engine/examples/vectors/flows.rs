@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::decide::{DecisionKind, Traffic};
 use verdikt_engine::model::{AddressFamilies, ModelOptions, PolicyModel};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
@@ -41,18 +41,18 @@ pub(super) fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -
         families: if case.single_stack { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
         ..ModelOptions::default()
     };
-    let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &learned);
+    let model = PolicyModel::without_api_server(&topology, &manifests, &options, &learned);
     counts.objects += manifests.len();
-    for (((valid, schema), manifest), judgement) in
-        valid.into_iter().zip(&manifests).zip(cluster.judgements())
+    for (((valid, schema), manifest), acceptance) in
+        valid.into_iter().zip(&manifests).zip(model.acceptances())
     {
-        if judgement.refused().is_some() == valid {
+        if acceptance.refused().is_some() == valid {
             counts.validity += 1;
-            counts.shown.push(format!("{} {}: {judgement:?}", case.id, manifest.object()));
+            counts.shown.push(format!("{} {}: {acceptance:?}", case.id, manifest.object()));
         }
         queries::check_admission(&case.id, manifest, schema.as_deref(), version, counts);
     }
-    queries::run(&case, &cluster, counts)?;
+    queries::run(&case, &model, counts)?;
     let mut ends: BTreeMap<&str, Endpoint> = BTreeMap::new();
     for (from, to, protocol, port, egress, ingress) in &case.flows {
         let traffic = match protocol.as_str() {
@@ -68,8 +68,8 @@ pub(super) fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -
                 ends.insert(name, endpoint(name)?);
             }
         }
-        let sides = cluster.sides(&ends[from.as_str()], &ends[to.as_str()], traffic);
-        let unknown = [sides.0, sides.1].contains(&Some(SideVerdict::Unknown));
+        let sides = model.sides(&ends[from.as_str()], &ends[to.as_str()], traffic);
+        let unknown = [sides.0, sides.1].contains(&Some(DecisionKind::Unknown));
         let answer = (word(sides.0), word(sides.1));
         let (egress, ingress) = (expected(egress), expected(ingress));
         counts.flows += 1;
@@ -95,12 +95,12 @@ fn expected(verdict: &str) -> &str {
     if verdict.starts_with("error:") { CONFLICT } else { verdict }
 }
 
-fn word(side: Option<SideVerdict>) -> &'static str {
+fn word(side: Option<DecisionKind>) -> &'static str {
     match side {
         None => "none",
-        Some(SideVerdict::Allow { redirected: true }) => "redirect",
-        Some(SideVerdict::Denied | SideVerdict::NoRuleAllows) => "deny",
-        Some(SideVerdict::Conflict) => CONFLICT,
+        Some(DecisionKind::Allow { redirected: true }) => "redirect",
+        Some(DecisionKind::Denied | DecisionKind::NoRuleAllows) => "deny",
+        Some(DecisionKind::Conflict) => CONFLICT,
         Some(_) => "allow",
     }
 }

@@ -3,11 +3,11 @@
 use std::error::Error;
 
 use verdikt_engine::admission;
-use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::decide::{DecisionKind, Traffic};
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::Protocol;
 use verdikt_scenario::version::CiliumVersion;
@@ -53,14 +53,14 @@ pub(super) fn run(case: &Case, model: &PolicyModel<'_>, counts: &mut Counts) -> 
         let peer = model.identity(&server_end).ok_or("the server has no identity")?;
         let answer = match model.sides(&subject, &server_end, traffic).0 {
             Some(verdict) if verdict.denies() => Some(Answer::Dropped),
-            Some(SideVerdict::Allow { redirected: true }) => {
-                match model.rule_on_query(&subject, Direction::Egress, peer, traffic, name) {
-                    Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Refused),
-                    Finding::Unknown { .. } | Finding::Chance { .. } => None,
+            Some(DecisionKind::Allow { redirected: true }) => {
+                match model.decide_query(&subject, Direction::Egress, peer, traffic, name) {
+                    Decision::NoRuleAllows { .. } | Decision::Denied { .. } => Some(Answer::Refused),
+                    Decision::Unknown { .. } | Decision::Chance { .. } => None,
                     _ => Some(Answer::Proxied),
                 }
             }
-            Some(SideVerdict::Unknown | SideVerdict::Conflict) => None,
+            Some(DecisionKind::Unknown | DecisionKind::Conflict) => None,
             _ => Some(Answer::Plain),
         };
         counts.flows += 1;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use verdikt_engine::datapath::{RequestHead, RequestTarget, read_request};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{RequestHead, RequestTarget, read_request};
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 use verdikt_scenario::topology::{Endpoint, Pod, Protocol, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
@@ -39,16 +39,16 @@ pub(super) fn run(
     let Unlocated(root) = serde_json::from_value(policy)?;
     let manifests = [Manifest { file: case.id.as_str().into(), root }];
     let options = ModelOptions { version, ..ModelOptions::default() };
-    let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &Learned::default());
+    let model = PolicyModel::without_api_server(&topology, &manifests, &options, &Learned::default());
     counts.objects += 1;
     counts.requests = true;
-    if cluster.judgements()[0].refused().is_some() != case.refused.is_some() {
+    if model.acceptances()[0].refused().is_some() != case.refused.is_some() {
         counts.validity += 1;
-        counts.shown.push(format!("{}: {:?}, but {:?}", case.id, cluster.judgements()[0], case.refused));
+        counts.shown.push(format!("{}: {:?}, but {:?}", case.id, model.acceptances()[0], case.refused));
         return Ok(());
     }
     let (client, server) = (Endpoint::Pod("a/client".parse()?), Endpoint::Pod("a/server".parse()?));
-    let client = cluster.identity(&client).ok_or("the client has no identity")?;
+    let client = model.identity(&client).ok_or("the client has no identity")?;
     for CaseRequest { method, target, host, headers, answer } in &case.requests {
         let head = RequestHead { method, path: target, authority: Some(host), headers };
         let traffic = Traffic::Port(Protocol::Tcp, 80);
@@ -58,9 +58,9 @@ pub(super) fn run(
             RequestTarget::Unknown(_) => "unknown",
             RequestTarget::Judged(_) => {
                 let direction = Direction::Ingress;
-                match cluster.rule_on_request(&server, direction, client, traffic, &head, Scheme::Http) {
-                    Finding::Allowed { .. } => "allow",
-                    Finding::NoRuleAllows { .. } => "deny",
+                match model.decide_request(&server, direction, client, traffic, &head, Scheme::Http) {
+                    Decision::Allowed { .. } => "allow",
+                    Decision::NoRuleAllows { .. } => "deny",
                     _ => "unknown",
                 }
             }

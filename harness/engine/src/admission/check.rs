@@ -1,4 +1,4 @@
-//! Holds an object against its schema, in the words of the API server.
+//! Compares an object with its schema, and words refusals as the API server does.
 
 use verdikt_scenario::document::{Entry, Value, YamlNode};
 use verdikt_scenario::loader::nearest;
@@ -51,7 +51,7 @@ fn unknown_in_value(
                 unknown_in_value(node, element, &format!("{path}[{index}]"), version, refusals);
             }
         }
-        // A mapping where a text or a number is wanted has nothing but unknown fields.
+        // A mapping in place of a text or a number has only unknown fields.
         Type::Text(_) | Type::Integer(..) | Type::IntegerOrText(_) | Type::Boolean => {
             for entry in node.entries() {
                 refusals.push(unknown_field(entry, join(path, &entry.key), None));
@@ -78,7 +78,7 @@ pub(super) fn refusals(object: &YamlNode, schema: &ObjectSchema, version: Cilium
     refusals
 }
 
-/// Adds a refusal of a value that is not allowed where it stands.
+/// Adds a refusal of an invalid value.
 pub(super) fn refuse(node: &YamlNode, message: String, refusals: &mut Vec<Refusal>) {
     refuse_as(RefusalKind::InvalidValue, node, message, refusals);
 }

@@ -43,7 +43,7 @@ pub(super) const POLICY: ObjectSchema = ObjectSchema {
     extra: Some(spec_or_specs),
 };
 
-/// Whether the API server itself wants a specification.
+/// Whether the API server itself requires a specification.
 fn spec_or_specs(node: &YamlNode, _path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let is_required = behaviour::schema::SPEC_IS_REQUIRED.contain(version);
     if is_required && node.get("spec").is_none() && node.get("specs").is_none() {
@@ -164,7 +164,7 @@ const AUTHENTICATION: Type = Type::Object(&object(&[required(
     Type::Text(&[form(Form::OneOf(&["disabled", "required", "test-always-fail"]))]),
 )]));
 
-/// A field that is there for old objects to be rejected by, and takes no element.
+/// A field of older versions, which accepts no elements.
 const NO_MORE: Type = Type::List { element: &TEXT, most: SizeLimit { most: 0, fewest: 0, versions: ALWAYS } };
 
 const INGRESS: ObjectSchema = object(&[

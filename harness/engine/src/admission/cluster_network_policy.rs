@@ -25,12 +25,12 @@ const fn some(element: &'static Type) -> Type {
     Type::List { element, most: SizeLimit { most: 25, fewest: 1, versions: ALWAYS } }
 }
 
-/// A mapping of which exactly one key must be there.
+/// A mapping that must have exactly one key.
 const fn one_of(fields: &'static [Field]) -> ObjectSchema {
     ObjectSchema { fields, groups: &[], extra: Some(one_property) }
 }
 
-/// A mapping with a check that its fields cannot say.
+/// A mapping with a check that its fields cannot express.
 const fn checked(fields: &'static [Field], extra: Extra) -> ObjectSchema {
     ObjectSchema { fields, groups: &[], extra: Some(extra) }
 }
@@ -112,7 +112,7 @@ const EGRESS_PEER: ObjectSchema = checked(
     egress_peer,
 );
 
-/// It has no check of port names beside networks.
+/// It does not check port names beside networks.
 const STANDARD_EGRESS: ObjectSchema = object(&[
     required("action", ACTION),
     optional("name", NAME),
@@ -132,7 +132,7 @@ const STANDARD_EGRESS_PEER: ObjectSchema = checked(
 const PODS: Type =
     Type::Object(&object(&[optional("namespaceSelector", SELECTOR), required("podSelector", SELECTOR)]));
 
-/// A selector of which only the shape is checked: any operator is taken.
+/// A selector of which only the shape is checked: any operator is accepted.
 const SELECTOR: Type = Type::Object(&object(&[
     optional(
         "matchExpressions",

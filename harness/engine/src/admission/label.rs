@@ -35,14 +35,14 @@ fn check_selector(node: &YamlNode, path: &str, _version: CiliumVersion, refusals
     }
     let expressions = node.get("matchExpressions").map_or(&[][..], YamlNode::elements);
     for (index, expression) in expressions.iter().enumerate() {
-        // What is not a mapping was refused for that.
+        // A value that is not a mapping has been refused already.
         if matches!(expression.value, Value::Map(_)) {
             check_expression(expression, &format!("{path}.matchExpressions[{index}]"), refusals);
         }
     }
 }
 
-/// Checks the keys and values of a mapping of labels. A value that is null is an empty text.
+/// Checks the keys and values of a mapping of labels. A null value is an empty text.
 pub(super) fn check_labels(labels: &YamlNode, path: &str, refusals: &mut Vec<Refusal>) {
     for entry in labels.entries() {
         check_key(&entry.value, &entry.key, path, refusals);

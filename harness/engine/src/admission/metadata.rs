@@ -1,4 +1,4 @@
-//! What every object carries: its name, its namespace, its labels.
+//! The metadata of every object: name, namespace, labels.
 //!
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 
@@ -55,7 +55,7 @@ fn check_metadata(node: &YamlNode, path: &str, _version: CiliumVersion, refusals
     }
 }
 
-/// A name under a rule, as text, and with a limit to its length.
+/// A name that follows a rule, with a limit to its length.
 fn check_name(
     node: Option<&YamlNode>,
     path: &str,

@@ -1,4 +1,4 @@
-//! Drops what the API server does not store. Copies nothing that stays as it is.
+//! Drops what the API server does not store. Copies only what changes.
 
 use std::borrow::Cow;
 
@@ -40,7 +40,7 @@ impl Pruning {
         }
     }
 
-    /// A mapping with what is stored of its entries.
+    /// A mapping with the stored part of its entries.
     fn entries<'a>(
         self,
         node: &'a YamlNode,
@@ -62,7 +62,7 @@ impl Pruning {
         })
     }
 
-    /// A list with what is stored of its elements, of which none is dropped, not even a null.
+    /// A list with the stored part of its elements. No element is dropped, not even a null.
     fn list<'a>(self, node: &'a YamlNode, elements: &'a [YamlNode], element: &Type) -> Cow<'a, YamlNode> {
         let mut kept: Option<Vec<YamlNode>> = None;
         for (index, node) in elements.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The words in which the tables of fields are written.
+//! The vocabulary of the schema tables.
 
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::version::CiliumVersion;
@@ -10,9 +10,9 @@ use crate::versions::{ALWAYS, NEVER, VersionSpan};
 #[derive(Debug)]
 pub(super) struct ObjectSchema {
     pub(super) fields: &'static [Field],
-    /// Keys of which so many must be there.
+    /// Groups of keys, of which a certain number must be there.
     pub(super) groups: &'static [KeyGroup],
-    /// What a schema cannot say.
+    /// A check that the schema cannot express.
     pub(super) extra: Option<Extra>,
 }
 
@@ -25,14 +25,14 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) kind: Type,
     pub(super) required: VersionSpan,
-    /// In which versions it exists.
+    /// The versions in which it exists.
     pub(super) exists: VersionSpan,
 }
 
-/// What a value must be.
+/// The type of a value.
 #[derive(Debug)]
 pub(super) enum Type {
-    /// Anything; nothing in it is unknown.
+    /// Anything; it has no unknown fields.
     Anything,
     /// `true` or `false`.
     Boolean,
@@ -40,7 +40,7 @@ pub(super) enum Type {
     Integer(i64, i64),
     /// A text.
     Text(&'static [TextRule]),
-    /// A number, or a text under these rules.
+    /// A number, or a text that follows these rules.
     IntegerOrText(&'static [TextRule]),
     /// A mapping from any key to a text.
     Texts(&'static [TextRule]),
@@ -50,12 +50,12 @@ pub(super) enum Type {
     Object(&'static ObjectSchema),
 }
 
-/// The most and fewest elements of a list, where there is a limit.
+/// The largest and smallest number of elements of a list, if it is limited.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SizeLimit {
     pub(super) most: usize,
     pub(super) fewest: usize,
-    /// Where it holds.
+    /// The versions in which it holds.
     pub(super) versions: VersionSpan,
 }
 
@@ -78,13 +78,13 @@ pub(super) enum Form {
     Pattern(fn(&str) -> bool, &'static str),
     /// A named format: the test, and its name.
     Format(fn(&str) -> bool, &'static str),
-    /// At most so many characters.
+    /// At most this many characters.
     AtMost(usize),
     /// At least one character.
     NotEmpty,
 }
 
-/// Keys of which some must be there.
+/// A group of keys, of which a certain number must be there.
 #[derive(Debug)]
 pub(super) struct KeyGroup {
     pub(super) rule: GroupRule,
@@ -108,12 +108,12 @@ impl ObjectSchema {
     }
 }
 
-/// A field that may be left out.
+/// An optional field.
 pub(super) const fn optional(name: &'static str, kind: Type) -> Field {
     Field { name, kind, required: NEVER, exists: ALWAYS }
 }
 
-/// A field that must be there.
+/// A required field.
 pub(super) const fn required(name: &'static str, kind: Type) -> Field {
     Field { name, kind, required: ALWAYS, exists: ALWAYS }
 }

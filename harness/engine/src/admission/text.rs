@@ -1,4 +1,4 @@
-//! Forms of texts, as predicates: the languages of the API server's patterns and formats.
+//! Checks of texts: the patterns and formats of the API server, as predicates.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::LazyLock;
@@ -22,7 +22,7 @@ pub(super) fn is_label_value(text: &str) -> bool {
 pub(super) const PORT: &str = "^(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})|\
 ([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*$";
 
-/// [`PORT`]: whatever begins with a digit passes, and whatever ends like a name.
+/// [`PORT`]: anything that starts with a digit, or ends like a name.
 pub(super) fn is_port(text: &str) -> bool {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return true;
@@ -62,7 +62,7 @@ pub(super) fn is_server_name_with_leading_star(text: &str) -> bool {
     is_match_name(rest)
 }
 
-/// The pattern of what is written to a log: nothing that cannot be printed.
+/// The pattern of texts that are written to a log: only printable characters.
 pub(super) const PRINTABLE: &str = r"^\PC*$";
 
 /// [`PRINTABLE`].
@@ -90,7 +90,7 @@ pub(super) fn is_cidr(text: &str) -> bool {
     text.parse::<IpNet>().is_ok()
 }
 
-/// The rule for an element of `networks`: as [`is_cidr`], without leading zeros and IPv4 addresses inside IPv6.
+/// The rule for an element of `networks`: like [`is_cidr`], without leading zeros and IPv4 addresses inside IPv6.
 pub(super) fn is_canonical_cidr(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else { return false };
     let is_plain = length == "0" || !length.starts_with('0') && length.bytes().all(|c| c.is_ascii_digit());
@@ -98,7 +98,7 @@ pub(super) fn is_canonical_cidr(text: &str) -> bool {
     is_plain && !is_mapped && address.parse::<IpAddr>().is_ok() && is_cidr(text)
 }
 
-/// The pattern of an element of `domainNames`, with its slip: `A-z` holds some characters that are not letters.
+/// The pattern of an element of `domainNames`, with its mistake: `A-z` contains some characters that are not letters.
 pub(super) const DOMAIN: &str =
     r"^(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$";
 

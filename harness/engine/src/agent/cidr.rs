@@ -19,7 +19,7 @@ pub(super) fn prefix(node: &YamlNode, field: &str) -> Result<PeerMatcher, Refusa
     Ok(PeerMatcher::Cidr { within: vec![prefix.trunc()], except: Vec::new() })
 }
 
-/// An element of `fromCIDRSet` or `toCIDRSet`: a prefix or a group, without some prefixes.
+/// An element of `fromCIDRSet` or `toCIDRSet`: a prefix or a group, with exceptions.
 pub(super) fn set(node: &YamlNode, context: &ParseContext<'_>) -> Result<PeerMatcher, Refusal> {
     let by_prefix = text(node, "cidr")?.filter(|text| !text.is_empty());
     let by_name = text(node, "cidrGroupRef")?.filter(|text| !text.is_empty());
@@ -45,7 +45,7 @@ pub(super) fn set(node: &YamlNode, context: &ParseContext<'_>) -> Result<PeerMat
     }
 }
 
-/// The exceptions of a set. Each of the prefixes that is checked must contain all of them.
+/// The exceptions of a set. Each of the checked prefixes must contain all of them.
 fn exceptions(node: &YamlNode, within: &[IpNet], context: &ParseContext<'_>) -> Result<Vec<IpNet>, Refusal> {
     let mut except = Vec::new();
     for excepted in list(node, "except")?.unwrap_or_default() {
@@ -65,7 +65,7 @@ fn exceptions(node: &YamlNode, within: &[IpNet], context: &ParseContext<'_>) -> 
     Ok(except)
 }
 
-/// The prefixes of a set. `::/0` stands for the world, which in a cluster without IPv6 some versions take for the IPv4
+/// The prefixes of a set. `::/0` means the world; in a cluster without IPv6 some versions take it for the IPv4
 /// addresses outside.
 fn with_world(mut within: Vec<IpNet>, context: &ParseContext<'_>) -> Vec<IpNet> {
     let is_zero = |prefix: &IpNet| matches!(prefix, IpNet::V6(_)) && prefix.prefix_len() == 0;
@@ -82,7 +82,7 @@ pub(super) fn is_empty(matcher: &PeerMatcher) -> bool {
     within.iter().all(|prefix| excepted.iter().any(|excepted| excepted.contains(prefix)))
 }
 
-/// A prefix that must have its length written.
+/// A prefix whose length must be written.
 fn strict(text: &str, node: &YamlNode) -> Result<IpNet, Refusal> {
     text.parse::<IpNet>()
         .map(|prefix| prefix.trunc())

@@ -48,7 +48,7 @@ pub(super) fn rule(
         }
     }
     if entries.is_empty() && context.behaviour.refuses_rules_without_direction {
-        // At the first list that is empty, which is what its author took for a rule.
+        // At the first empty list, which its author took for a rule.
         let is_section = |key: &str| SECTIONS.iter().any(|(section, ..)| section.word() == key);
         let position = spec.entries().iter().find(|entry| is_section(&entry.key));
         let message = "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny";
@@ -65,7 +65,7 @@ pub(super) fn rule(
     Ok(())
 }
 
-/// Reads an item of a list, as one that isolates.
+/// Reads an item of a list that isolates.
 fn read_entry(item: &YamlNode, reader: &PeerReader<'_>, origin: EntryOrigin) -> Result<RuleEntry, Refusal> {
     let PeerReader { direction, effect, context, .. } = *reader;
     let ItemPeers { peers, unnamed, requires, gap } = reader.read(item)?;
@@ -79,7 +79,7 @@ fn read_entry(item: &YamlNode, reader: &PeerReader<'_>, origin: EntryOrigin) -> 
     let ports = match (ports, unnamed && gap.is_none()) {
         (Some(ports), _) => ports,
         (None, false) => Ports::All,
-        // Neither a peer nor a port: an item that is about nothing, and isolates all the same.
+        // Neither a peer nor a port: an item that matches nothing, but isolates.
         (None, true) => Ports::OneOf(Vec::new()),
     };
     let authentication = authentication(item)?;
@@ -115,7 +115,7 @@ fn subject(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Subject, Refus
     }
 }
 
-/// A node has no proxy for its ingress, and at egress one for DNS alone.
+/// A node has no proxy at ingress, and at egress only one for DNS.
 fn refuse_proxies_of_nodes(
     item: &YamlNode,
     direction: Direction,
@@ -139,7 +139,7 @@ fn refuse_proxies_of_nodes(
     }
 }
 
-/// Whether items of a direction isolate: they do, unless `enableDefaultDeny` says otherwise, and counts.
+/// Whether items of a direction isolate: they do, unless `enableDefaultDeny` says otherwise and has an effect.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#policy-deny-default>
 fn isolates(spec: &YamlNode, direction: Direction, context: &ParseContext<'_>) -> Result<bool, Refusal> {
     let key = match direction {

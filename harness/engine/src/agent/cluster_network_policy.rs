@@ -1,6 +1,6 @@
-//! The specification of a `ClusterNetworkPolicy`, in Cilium's reading of it.
+//! The specification of a `ClusterNetworkPolicy`, as Cilium reads it.
 //!
-//! The agent relies on the API server: what its schema would refuse is read leniently here, as the agent does.
+//! The agent relies on the API server: what the schema would refuse is accepted here, as by the agent.
 //! <https://network-policy-api.sigs.k8s.io/reference/spec/>
 
 mod peers;
@@ -23,7 +23,7 @@ use crate::rule::{
     Rule, RuleEntry, RuleReference, Section,
 };
 
-/// The ports that `domainNames` open, by their names.
+/// The named ports that `domainNames` open.
 const DNS_PORTS: [&str; 2] = ["dns", "dns-tcp"];
 
 /// Reads the specification.
@@ -44,8 +44,8 @@ pub(super) fn rule(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Rule, 
     Ok(Rule { subject: subject(spec, &entries)?, entries })
 }
 
-/// Reads a rule: an entry for its peers, one for what is denied because a peer is not known, and one for the DNS
-/// queries behind its domain names.
+/// Reads a rule: an entry for its peers, one that denies because a peer is unknown, and one for the DNS queries
+/// behind its domain names.
 fn read_rule(
     item: &YamlNode,
     origin: EntryOrigin,
@@ -74,7 +74,7 @@ fn read_rule(
         origin,
         reference: RuleReference::default(),
     };
-    // A peer that is not known fails closed, whatever the rule's other peers are.
+    // An unknown peer fails closed, whatever the other peers of the rule are.
     if has_unknown && effect != Effect::Allow {
         entries.push(entry(Effect::Deny, Peers::Any, ports.clone()));
     }

@@ -1,6 +1,6 @@
-//! The specification of a `NetworkPolicy`, in Cilium's reading of it.
+//! The specification of a `NetworkPolicy`, as Cilium reads it.
 //!
-//! It departs from the Kubernetes text in one point: both sections are enforced, whatever `policyTypes` lists.
+//! It differs from Kubernetes in one point: both sections are enforced, whatever `policyTypes` lists.
 //! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
 
 use verdikt_scenario::document::{Value, YamlNode};
@@ -39,7 +39,7 @@ pub(super) fn rule(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Rule, 
         |word: &str| types.is_some_and(|types| types.elements().iter().any(|t| t.text() == Some(word)));
     let has = |entries: &[RuleEntry], direction| entries.iter().any(|entry| entry.direction == direction);
     let place = types.unwrap_or(spec);
-    // Without types, Kubernetes means ingress; a policy that lists Egress alone leaves ingress open.
+    // Without `policyTypes`, Kubernetes assumes Ingress; a policy that lists only Egress leaves ingress open.
     if !has(&entries, Direction::Ingress) && (has_type("Ingress") || !has_type("Egress")) {
         entries.push(isolation(Direction::Ingress, place, context));
     }
@@ -49,7 +49,7 @@ pub(super) fn rule(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Rule, 
     Ok(Rule { subject: Subject::Endpoints(subject), entries })
 }
 
-/// An entry that allows nothing and isolates.
+/// An entry that isolates and allows nothing.
 fn isolation(direction: Direction, place: &YamlNode, context: &ParseContext<'_>) -> RuleEntry {
     let (object, position) = (context.object, place.position);
     RuleEntry {
@@ -125,7 +125,7 @@ fn entry(
     })
 }
 
-/// Pods by their labels, by their namespaces' labels, or by both at once.
+/// Pods by their labels, by their namespaces' labels, or by both.
 fn peer_selector(
     pods: Option<&YamlNode>,
     namespaces: Option<&YamlNode>,

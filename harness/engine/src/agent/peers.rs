@@ -13,13 +13,13 @@ use crate::selector::{Operator, Requirement, Selector};
 /// The peers of an item.
 #[derive(Debug)]
 pub(super) struct ItemPeers {
-    /// The peers; `Any` where the item names none.
+    /// The peers; `Any` if the item names none.
     pub(super) peers: Peers,
-    /// Whether it names none, so that without ports it is about nothing at all.
+    /// Whether it names none, so that without ports it matches nothing.
     pub(super) unnamed: bool,
-    /// What every peer chosen by its labels must fulfil as well.
+    /// Requirements on every peer that is selected by labels.
     pub(super) requires: Vec<Selector>,
-    /// What is not modelled.
+    /// The part that is not modelled.
     pub(super) gap: Option<Gap>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct ItemPeers {
 pub(super) struct PeerReader<'a> {
     pub(super) direction: Direction,
     pub(super) effect: Effect,
-    /// Whether the subject is a starting pod, of which no namespace is known.
+    /// Whether the subject is a starting pod, whose namespace is unknown.
     pub(super) subject_is_init: bool,
     pub(super) context: &'a ParseContext<'a>,
 }
@@ -89,7 +89,7 @@ impl PeerReader<'_> {
             PeerField::CidrSet => add(cidr::set(element, context)?),
             PeerField::Entities => add(PeerMatcher::Entity(entity(element, word)?)),
             PeerField::Fqdns if allows => add(PeerMatcher::Name(proxy::name(element, context)?)),
-            // The services of deny rules are never looked up.
+            // The services of deny rules are never resolved.
             PeerField::Services if allows => {
                 let read = |node: &YamlNode| selector(node, Keys::WithSource, context.behaviour);
                 let peers = context.surroundings.service_peers(element, context.behaviour, read)?;
@@ -109,7 +109,7 @@ impl PeerReader<'_> {
         Ok(())
     }
 
-    /// Reads a selector of peers, with what it implies.
+    /// Reads a selector of peers, with its implied requirements.
     fn read_selector(&self, element: &YamlNode) -> Result<Selector, Refusal> {
         let ParseContext { behaviour, namespace, .. } = *self.context;
         let mut selector = selector(element, Keys::WithSource, behaviour)?;
@@ -133,7 +133,7 @@ impl PeerReader<'_> {
     }
 }
 
-/// Whether a selector is about the world alone, by the label that only a cluster of one family gives it.
+/// Whether a selector selects only the world, by a label that the world has only in a cluster of one address family.
 fn is_world_of_both(selector: &Selector, context: &ParseContext<'_>) -> bool {
     let is_world = |requirement: &Requirement| {
         (requirement.source, requirement.key.as_str()) == (Some(LabelSource::Reserved), "world")
@@ -154,7 +154,7 @@ fn refuse_two_kinds(
     for (kind, field) in PeerField::OF_CILIUM.iter().filter_map(|field| Some((field, field.word(direction)?)))
     {
         let elements = item.get(field).map_or(&[][..], YamlNode::elements);
-        // A group that is not there leaves nothing where it is put in place of its name.
+        // A group that does not exist leaves nothing in place of its name.
         let is_empty = |node: &YamlNode| {
             let name = node.get("cidrGroupRef").and_then(YamlNode::text);
             name.is_some_and(|name| context.surroundings.cidr_group(name).is_empty())

@@ -13,7 +13,7 @@ use crate::behaviour::{Behaviour, MOST_PORTS};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports, RuleReference};
 
-/// Reads `toPorts` or `icmps`; none where the item has neither.
+/// Reads `toPorts` or `icmps`; none if the item has neither.
 pub(super) fn ports(
     item: &YamlNode,
     direction: Direction,
@@ -54,7 +54,7 @@ fn port_list(
     }
     let is_other =
         |port: &&YamlNode| context.settings.extended_protocols && is_extended(port, context.behaviour);
-    // Nobody attempts what such a port is for.
+    // No attempt uses such a port.
     if ports.iter().any(|port| is_other(&port)) && node.get("rules").is_some() {
         return Err(refusal(
             node,
@@ -82,7 +82,7 @@ fn port_list(
     Ok(())
 }
 
-/// Whether a port is for a protocol beside those of attempts.
+/// Whether a port is for a protocol that no attempt uses.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#extended-ip-protocols>
 fn is_extended(port: &YamlNode, behaviour: &Behaviour) -> bool {
     let written = port.get("protocol").and_then(YamlNode::text).unwrap_or_default();
@@ -107,7 +107,7 @@ fn port(node: &YamlNode, behaviour: &Behaviour) -> Result<PortMatcher, Refusal> 
     Ok(PortMatcher::Range { protocol, first, last: last_port(first, end_port, behaviour) })
 }
 
-/// The last port of a range. Port 0 stands for every port, in some versions unless it has an end.
+/// The last port of a range. Port 0 means every port, in some versions unless it has an end.
 pub(super) fn last_port(first: u16, end_port: Option<u16>, behaviour: &Behaviour) -> u16 {
     match end_port.filter(|end| *end > first) {
         None if first == 0 => u16::MAX,
@@ -116,7 +116,7 @@ pub(super) fn last_port(first: u16, end_port: Option<u16>, behaviour: &Behaviour
     }
 }
 
-/// The protocol of a port; none stands for TCP, UDP and SCTP. Letter case does not matter to the agent.
+/// The protocol of a port; none means TCP, UDP and SCTP. The agent ignores letter case.
 fn protocol(written: &str, node: &YamlNode) -> Result<Option<Protocol>, Refusal> {
     let known = [
         ("", None),
@@ -155,7 +155,7 @@ pub(super) fn parse_number(text: &str) -> Result<u16, NumberError> {
     u16::from_str_radix(&plain, radix).map_err(|_| NumberError::Range)
 }
 
-/// Why a text is not a number of a port.
+/// Why a text is not a port number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberError {
     /// It is not a number.
@@ -187,7 +187,7 @@ fn icmp_list(node: &YamlNode, index: usize, rules: &mut Vec<PortRule>) -> Result
             }
         };
         let kind = icmp_type(field, family)?;
-        // The type is kept where a port is, and port 0 stands for every port.
+        // The type is stored in place of a port, and port 0 means every port.
         let matcher = PortMatcher::Icmp { v6: family == IpFamily::V6, kind: (kind != 0).then_some(kind) };
         rules.push(PortRule {
             matcher,

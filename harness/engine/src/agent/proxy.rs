@@ -1,4 +1,4 @@
-//! What a list of ports asks of a proxy: HTTP rules, DNS rules, TLS server names.
+//! The rules for proxies at a list of ports: HTTP rules, DNS rules, TLS server names.
 
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::NamespacedName;
@@ -11,7 +11,7 @@ use crate::http::{HeaderRule, HttpRule, Pattern, PatternError};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, PortMatcher, Proxy, TlsSecrets, Unmodelled};
 
-/// Reads what follows `ports` in an element of `toPorts`; none for plain ports.
+/// Reads the keys beside `ports` in an element of `toPorts`; none for plain ports.
 pub(super) fn proxy(
     node: &YamlNode,
     direction: Direction,
@@ -68,7 +68,7 @@ pub(super) fn proxy(
     })
 }
 
-/// HTTP rules at a port where the proxy ends TLS, with secrets that the cluster has.
+/// HTTP rules at a port where the proxy terminates TLS, with secrets that the cluster has.
 fn in_tls(node: &YamlNode, rules: Vec<HttpRule>, context: &ParseContext<'_>) -> Result<Proxy, Refusal> {
     let secret = |key: &str| -> Result<Option<NamespacedName>, Refusal> {
         let secret = node.get(key).and_then(|tls| tls.get("secret"));
@@ -88,7 +88,7 @@ fn in_tls(node: &YamlNode, rules: Vec<HttpRule>, context: &ParseContext<'_>) -> 
     })
 }
 
-/// For which proxy rules are, as far as the agent makes a difference of their ports.
+/// The kind of proxy rules, as far as the agent restricts their ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProxyRuleKind {
     Dns,
@@ -110,7 +110,7 @@ fn check_ports(
         return Err(refusal(rules, "port 53 must be specified for DNS rules"));
     }
     for port in ports {
-        // The end of a port that is named counts for DNS alone.
+        // The end of a named port counts only for DNS.
         let (protocol, range) = match port {
             PortMatcher::Range { first: 0, .. } => {
                 return Err(refusal(rules, "L7 rules can not be used when a port is 0"));
@@ -146,7 +146,7 @@ fn http_rule(node: &YamlNode) -> Result<HttpRule, Refusal> {
             Some(Err(PatternError::Refused(message))) if key != "host" => {
                 return Err(refusal(node.get(key).unwrap_or(node), message));
             }
-            // The agent does not check the host; a pattern that does not compile is refused by the proxy later.
+            // The agent does not check the host; the proxy refuses a pattern that does not compile.
             Some(Err(PatternError::Refused(_))) => {
                 rule.unknown = Some("what the proxy does with a host that is not a regular expression");
                 continue;
@@ -175,7 +175,7 @@ fn http_rule(node: &YamlNode) -> Result<HttpRule, Refusal> {
                 let value = text(header, "value")?.filter(|value| !value.is_empty()).map(str::to_owned);
                 rule.headers.push(HeaderRule { name, value });
             }
-            // These only change or log the request.
+            // These fields only change or log the request.
             Some("LOG" | "ADD" | "DELETE" | "REPLACE") => {}
             Some(other) => return Err(refusal(header, format!("invalid mismatch action {other:?}"))),
         }
@@ -208,7 +208,7 @@ pub(super) fn name(node: &YamlNode, context: &ParseContext<'_>) -> Result<NamePa
         (None, Some(pattern)) => {
             check(pattern.trim(), true).map(|()| NamePattern::pattern(pattern, context.behaviour))
         }
-        // Neither matches the root name alone.
+        // Neither matches only the root name.
         (None, None) => Ok(NamePattern::exact("")),
     }
 }

@@ -1,4 +1,4 @@
-//! Label selectors: reading them, and what is implied in them.
+//! Reads label selectors, with their implied requirements.
 
 use compact_str::{CompactString, format_compact};
 use verdikt_scenario::document::{Value, YamlNode};
@@ -9,7 +9,7 @@ use crate::label::{CLUSTER, CLUSTER_NAME, LabelSource, NAMESPACE, NAMESPACE_LABE
 use crate::refusal::Refusal;
 use crate::selector::{Operator, Requirement, Selector};
 
-/// Reads a selector. Keys may carry a source before their first colon, unless they are Kubernetes' own.
+/// Reads a selector. Keys may have a source before their first colon, except in Kubernetes' own selectors.
 pub(super) fn selector(node: &YamlNode, keys: Keys, behaviour: &Behaviour) -> Result<Selector, Refusal> {
     let mut requirements = Vec::new();
     if let Some(labels) = node.get("matchLabels") {
@@ -105,7 +105,7 @@ fn expression(
     Ok(keys.requirement(key, operator))
 }
 
-/// How a key is refused whose name is no qualified name.
+/// The refusal of a key whose name is not a qualified name.
 const UNQUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end \
                                 with an alphanumeric character";
 
@@ -122,7 +122,7 @@ fn check_key(key: &str, path: &str, node: &YamlNode, behaviour: &Behaviour) -> R
         if behaviour.label_sources_are_alphanumeric && !is_alphanumeric {
             return invalid("label source should be a non empty string with only alphanumeric characters");
         }
-        // Without a rule for sources, they are checked as the beginning of the name.
+        // If sources are not checked, they are part of the name.
         if behaviour.label_sources_have_no_blank && source.contains(' ') {
             return invalid(UNQUALIFIED_NAME);
         }
@@ -166,18 +166,19 @@ fn is_qualified(text: &str) -> bool {
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
 }
 
-/// The namespace that a peer selector implies where it names none.
+/// The namespace that a peer selector implies if it names none.
 #[derive(Clone, Copy)]
 pub(super) enum ImpliedNamespace<'n> {
-    /// That of the policy.
+    /// The namespace of the policy.
     OfPolicy(&'n str),
-    /// Whichever, but one.
+    /// Any namespace, but one.
     Any,
-    /// Not even that there is one.
+    /// No requirement, not even that there is a namespace.
     None,
 }
 
-/// Adds what a peer selector implies: the policy's namespace (or any namespace at all), and the local cluster.
+/// Adds the implied requirements of a peer selector: the policy's namespace (or any namespace at all), and the local
+/// cluster.
 pub(super) fn imply_peer(selector: &mut Selector, namespace: ImpliedNamespace<'_>, behaviour: &Behaviour) {
     if selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved)) {
         return;
@@ -204,8 +205,9 @@ pub(super) fn imply_peer(selector: &mut Selector, namespace: ImpliedNamespace<'_
     imply_cluster(selector, behaviour);
 }
 
-/// Adds what a selector of `fromNodes` and `toNodes` implies: a node other than that of the subject, and the local cluster.
-/// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/k8s/apis/cilium.io/utils/utils.go> (`parseToCiliumIngressCommonRule`)
+/// Adds the implied requirements of a selector of `fromNodes` and `toNodes`: a node other than the subject, and the
+/// local cluster. <https://github.com/cilium/cilium/blob/v1.18.3/pkg/k8s/apis/cilium.io/utils/utils.go>
+/// (`parseToCiliumIngressCommonRule`)
 pub(super) fn imply_node(selector: &mut Selector, behaviour: &Behaviour) {
     let remote = Requirement::implied("remote-node", Operator::Exists);
     selector.requirements.push(Requirement { source: Some(LabelSource::Reserved), ..remote });
@@ -223,8 +225,8 @@ pub(super) fn imply_cluster(selector: &mut Selector, behaviour: &Behaviour) {
     }
 }
 
-/// Confines the subject of a namespaced policy to its namespace. A label of the written selector under exactly
-/// the key of the namespace is replaced; one written without a source, or as an expression, stays, and both must
+/// Restricts the subject of a namespaced policy to its namespace. A label of the written selector with exactly the
+/// key of the namespace is replaced. One written without a source, or as an expression, stays, so that both must
 /// hold.
 pub(super) fn confine_subject(selector: &mut Selector, written: &YamlNode, namespace: &str) {
     let labels = written.get("matchLabels").map_or(&[][..], YamlNode::entries);

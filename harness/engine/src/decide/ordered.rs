@@ -4,7 +4,7 @@
 
 use verdikt_scenario::precedence::{Precedence, Tier};
 
-use super::{Decision, Match, Traffic};
+use super::{Match, Matches, Traffic};
 use crate::identity::Identity;
 use crate::model::{PolicyModel, PolicySide};
 use crate::rule::{Direction, Effect, Gap, RuleEntry};
@@ -13,8 +13,8 @@ use crate::rule::{Direction, Effect, Gap, RuleEntry};
 type Indexed<'m> = ((usize, usize), &'m RuleEntry);
 
 impl RuleEntry {
-    /// Where it stands in the order of decisions: of entries with one precedence a deny is first, then what is not
-    /// known, an allow, and a pass.
+    /// Its place in the order of decisions: of entries with the same precedence a deny is first, then an unknown one,
+    /// an allow, and a pass.
     pub(crate) fn order(&self) -> (Precedence, u8) {
         let rank = match (self.effect, self.gap) {
             (Effect::Deny, None) => 0,
@@ -25,7 +25,7 @@ impl RuleEntry {
         (self.precedence, rank)
     }
 
-    /// What is not known of it, if that leaves open what it does.
+    /// What is not known of it, if its effect is unknown.
     fn gap_text(&self) -> Option<&'static str> {
         self.gap.map(|gap| match gap {
             Gap::Peers(gap) | Gap::WhenMatched(gap) => gap,
@@ -34,14 +34,14 @@ impl RuleEntry {
 }
 
 impl PolicyModel<'_> {
-    /// Finds the entries that decide, of a side whose entries are in their order.
+    /// Finds the deciding entries of a side whose entries are sorted.
     pub(super) fn match_in_order<'m>(
         &'m self,
         side: &PolicySide,
         direction: Direction,
         (peer, destination): (&Identity, &Identity),
         traffic: Traffic,
-        decision: &mut Decision<'m>,
+        matches: &mut Matches<'m>,
     ) {
         let ports = |entry: &'m RuleEntry| entry.ports.matching(traffic, destination, self, direction);
         let is_about =
@@ -55,20 +55,20 @@ impl PolicyModel<'_> {
                 continue;
             }
             if let Some(gap) = entry.gap_text() {
-                decision.gap = Some((gap, index));
+                matches.gap = Some((gap, index));
                 return;
             }
-            let matches = decision.matches_of(entry.effect);
-            matches.extend(ports(entry).map(|port| Match { entry, port }));
+            let found = matches.with_effect(entry.effect);
+            found.extend(ports(entry).map(|port| Match { entry, port }));
             if entry.effect == Effect::Pass {
                 skipped = Some(entry.precedence.tier);
                 continue;
             }
             while let Some((_, other)) = matching.next_if(|(_, other)| other.order() == entry.order()) {
-                matches.extend(ports(other).map(|port| Match { entry: other, port }));
+                found.extend(ports(other).map(|port| Match { entry: other, port }));
             }
-            if entry.effect == Effect::Allow && self.is_redirected(&decision.allowed) {
-                decision.allowed_later = is_allowed_later(matching, entry.precedence, skipped);
+            if entry.effect == Effect::Allow && self.is_redirected(&matches.allowed) {
+                matches.allowed_later = is_allowed_later(matching, entry.precedence, skipped);
             }
             return;
         }

@@ -1,76 +1,76 @@
-//! What the DNS proxy finds about a query.
+//! The decision of the DNS proxy about a query.
 
 use std::sync::Arc;
 
-use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
+use verdikt_scenario::prediction::{Decision, Miss, RuleRef};
 
 use super::name_miss;
-use crate::decide::{Decision, Match, OnMiss, Traffic};
+use crate::decide::{Match, Matches, OnMiss, Traffic};
 use crate::dns::NamePattern;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState, Tiers};
+use crate::model::{EndpointState, PolicyModel, Tiers};
 use crate::rule::{Direction, Effect, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry};
 
 /// A query on its way from an endpoint to a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Query<'a> {
-    pub(crate) subject: &'a SubjectState,
+    pub(crate) subject: &'a EndpointState,
     pub(crate) server: &'a Identity,
     pub(crate) traffic: Traffic,
     pub(crate) name: &'a str,
 }
 
 impl PolicyModel<'_> {
-    /// What the DNS proxy finds, or none if the query goes to no proxy.
-    pub(crate) fn dns_finding(&self, decision: &Decision<'_>, query: &Query<'_>) -> Option<Finding> {
+    /// The decision of the DNS proxy, or none if the query goes to no proxy.
+    pub(crate) fn dns_decision(&self, matches: &Matches<'_>, query: &Query<'_>) -> Option<Decision> {
         let is_dns = |matched: &Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
         let another = |matched: &&Match<'_>| matched.proxy().is_some() && !is_dns(matched);
-        if let Some(matched) = decision.allowed.iter().find(another) {
+        if let Some(matched) = matches.allowed.iter().find(another) {
             let gap = "what a proxy for something else makes of a DNS query".to_owned();
-            return Some(Finding::Unknown { gap, rule: Some(self.rule_of(matched)) });
+            return Some(Decision::Unknown { gap, rule: Some(self.rule_of(matched)) });
         }
-        if query.subject.egress.tiers == Tiers::Several && decision.allowed.iter().any(is_dns) {
-            return Some(self.finding_of_first_filter(decision, query));
+        if query.subject.egress.tiers == Tiers::Several && matches.allowed.iter().any(is_dns) {
+            return Some(self.decision_of_first_filter(matches, query));
         }
-        self.finding_of_one_tier(decision, query.name)
+        self.decision_of_one_tier(matches, query.name)
     }
 
-    /// What the rules of a single tier say of a name. The proxy asks only rules for exactly this port
-    /// and protocol, so that an allow of all ports does not help, and a plain allow of the port does.
-    fn finding_of_one_tier(&self, decision: &Decision<'_>, name: &str) -> Option<Finding> {
+    /// The decision by the rules of a single tier. The proxy applies only rules for exactly this port and protocol,
+    /// so an allow of all ports does not help, but a plain allow of the port does.
+    fn decision_of_one_tier(&self, matches: &Matches<'_>, name: &str) -> Option<Decision> {
         let dns = |matched: &&Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
-        let redirect = decision.allowed.iter().find(dns)?;
+        let redirect = matches.allowed.iter().find(dns)?;
         let filter = redirect.port.map(|port| &port.matcher)?;
         let mut nearest = None;
-        for matched in &decision.allowed {
+        for matched in &matches.allowed {
             let Some(port) = matched.port else { continue };
             if !port.matcher.same_ports(filter) {
                 continue;
             }
             let patterns = match matched.proxy() {
-                None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
+                None => return Some(Decision::Allowed { by: vec![self.rule_of(matched)] }),
                 Some(Proxy::Dns(patterns)) => patterns,
                 Some(
                     Proxy::Http(_) | Proxy::HttpInTls { .. } | Proxy::ServerNames(_) | Proxy::Unmodelled(_),
                 ) => continue,
             };
             if patterns.iter().any(|pattern| pattern.matches(name)) {
-                return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });
+                return Some(Decision::Allowed { by: vec![self.rule_of(matched)] });
             }
             nearest =
                 nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on: name_miss(name, patterns) }));
         }
-        Some(self.finding_on_miss(decision, nearest))
+        Some(self.decision_on_miss(matches, nearest))
     }
 
-    /// What the rules of several tiers say of a name. The proxy has one set of rules for each port: that of the first
-    /// tier with DNS rules there, whatever servers these name, and of ports by name before those by number.
-    fn finding_of_first_filter(&self, decision: &Decision<'_>, query: &Query<'_>) -> Finding {
+    /// The decision by the rules of several tiers. The proxy has one set of rules for each port: that of the first
+    /// tier with DNS rules there, whatever servers these name; and rules for named ports before those for numbers.
+    fn decision_of_first_filter(&self, matches: &Matches<'_>, query: &Query<'_>) -> Decision {
         let rules = self.dns_rules_at(query);
         let Some(filter) =
             rules.iter().min_by_key(|(entry, port)| (entry.precedence.tier, port.matcher.is_by_number()))
         else {
-            return self.finding_on_miss(decision, None);
+            return self.decision_on_miss(matches, None);
         };
         let mut nearest = None;
         let rules = self.rules_of_filter(query, filter);
@@ -81,12 +81,12 @@ impl PolicyModel<'_> {
                     let on = name_miss(query.name, patterns);
                     nearest = nearest.or_else(|| Some(Miss { rule: self.rule_of(&matched), on }));
                 }
-                _ => return Finding::Allowed { by: vec![self.rule_of(&matched)] },
+                _ => return Decision::Allowed { by: vec![self.rule_of(&matched)] },
             }
         }
-        // What nothing isolates may ask for every name, of the servers that the rules name.
-        if is_server_named && decision.on_miss != OnMiss::Deny {
-            return self.finding_on_miss(decision, None);
+        // An endpoint that is not isolated may ask for every name, from the servers that the rules name.
+        if is_server_named && matches.on_miss != OnMiss::Deny {
+            return self.decision_on_miss(matches, None);
         }
         let rule = self.rule_of(&Match { entry: filter.0, port: Some(filter.1) });
         let nearest = nearest.unwrap_or_else(|| Miss {
@@ -94,7 +94,7 @@ impl PolicyModel<'_> {
             on: "server: its DNS rules stand for all at this port, and name another server".to_owned(),
         });
         let isolated_by: Arc<[Arc<RuleRef>]> = [rule].into();
-        Finding::NoRuleAllows { isolated_by, nearest: Some(Box::new(nearest)) }
+        Decision::NoRuleAllows { isolated_by, nearest: Some(Box::new(nearest)) }
     }
 
     /// The DNS rules of an endpoint at the port of a query, whatever their servers.
@@ -113,7 +113,7 @@ impl PolicyModel<'_> {
             .collect()
     }
 
-    /// Whether a port stands for that of some traffic at any of the endpoints that an entry is about.
+    /// Whether a port rule means the port of some traffic at any of the endpoints that an entry is about.
     fn leads_to(&self, entry: &RuleEntry, port: &PortMatcher, traffic: Traffic) -> bool {
         let at = |destination: &Identity| port.matches(traffic, destination, self, Direction::Egress);
         if port.is_by_number() {
@@ -122,8 +122,8 @@ impl PolicyModel<'_> {
         self.subjects.values().any(|subject| entry.peers.contain(&subject.identity) && at(&subject.identity))
     }
 
-    /// The rules of a filter that are about the server of a query, each with its patterns; none is every name. Of two
-    /// about the same servers the earlier one replaces the later.
+    /// The rules of a filter for the server of a query, each with its patterns; none means every name. Of two for the
+    /// same servers the earlier one replaces the later.
     fn rules_of_filter<'m>(
         &'m self,
         query: &Query<'_>,
@@ -164,7 +164,7 @@ impl PolicyModel<'_> {
     }
 }
 
-/// A DNS rule, and the port where it stands.
+/// A DNS rule, and its port.
 type DnsRuleAtPort<'m> = (&'m RuleEntry, &'m PortRule);
 
 impl PortMatcher {

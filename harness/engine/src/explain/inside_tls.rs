@@ -1,17 +1,17 @@
-//! Requests inside TLS that a proxy ends, and what of them is not known.
+//! Requests inside TLS that a proxy terminates, and their gaps.
 //!
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
 use verdikt_scenario::attempt::Scheme;
 
-use crate::decide::{Decision, Match};
+use crate::decide::{Match, Matches};
 use crate::model::PolicyModel;
 use crate::rule::{Proxy, TlsSecrets};
 
-/// What is not known of a request that the proxy sends on without TLS.
+/// The gap for a request that the proxy forwards without TLS.
 pub(super) const IN_PLAIN: &str = "what the server makes of a request that the proxy sends on in plain; begin TLS again with `originatingTLS`";
 
-/// What is not known of a request under what a rule asks of a proxy, if anything.
+/// The gap for a request under a rule for a proxy, if any.
 pub(super) fn gap(proxy: Option<&Proxy>, scheme: Scheme) -> Option<&'static str> {
     match (proxy, scheme) {
         (Some(Proxy::HttpInTls { .. }), Scheme::Http) => {
@@ -27,15 +27,16 @@ pub(super) fn gap(proxy: Option<&Proxy>, scheme: Scheme) -> Option<&'static str>
     }
 }
 
-/// Whether a proxy ends TLS, and does not begin it again.
+/// Whether a proxy terminates TLS, and does not originate it again.
 pub(super) fn goes_on_in_plain(proxy: Option<&Proxy>) -> bool {
     matches!(proxy, Some(Proxy::HttpInTls { secrets, .. }) if secrets.authorities.is_none())
 }
 
 impl PolicyModel<'_> {
-    /// With what the proxies of a decision end TLS, if they do. One rule that begins it again is enough.
-    pub(crate) fn interception(decision: &Decision<'_>) -> Option<TlsSecrets> {
-        let proxies = decision.allowed.iter().filter_map(Match::proxy);
+    /// The secrets with which the matching proxies terminate TLS, if they do. If one rule originates TLS again, that
+    /// applies.
+    pub(crate) fn interception(matches: &Matches<'_>) -> Option<TlsSecrets> {
+        let proxies = matches.allowed.iter().filter_map(Match::proxy);
         let secrets = proxies.filter_map(|proxy| match proxy {
             Proxy::HttpInTls { secrets, .. } => Some(secrets),
             _ => None,

@@ -1,16 +1,16 @@
-//! Request targets as the proxy leaves them before it judges them, so that `/open/../secret` is not taken for open.
+//! Request targets as the proxy normalizes them before it decides, so that `/open/../secret` is not taken for open.
 //!
-//! Cilium's proxy removes dot segments, merges slashes and writes every character in one way, unless it is told
-//! otherwise (`http-normalize-path`), and sends a client with escaped slashes to the plain form of its path:
+//! Cilium's proxy removes dot segments, merges slashes and gives every character one form, unless it is configured
+//! otherwise (`http-normalize-path`). It redirects a client with escaped slashes to the plain form of its path:
 //! <https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge>. The canonical form is that of
 //! Chromium's URLs: <https://url.spec.whatwg.org/#path-state>.
 
 use std::borrow::Cow;
 
-/// What the proxy makes of the target of a request before it asks any rule.
+/// What the proxy does with the target of a request before it evaluates any rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestTarget<'a> {
-    /// It judges this.
+    /// It decides about this target.
     Judged(JudgedTarget<'a>),
     /// It answers with a redirect (307) to this path, whatever the rules say.
     Redirected(String),
@@ -25,9 +25,9 @@ pub enum RequestTarget<'a> {
 pub struct JudgedTarget<'a> {
     /// The path with its query.
     pub path: Cow<'a, str>,
-    /// The same as releases of the proxy see it that take `..;x` for a dot segment, where that differs.
+    /// The path as those releases of the proxy see it that treat `..;x` as a dot segment, if that differs.
     pub without_parameters: Option<String>,
-    /// The authority, where the target names one. It outweighs the header `Host`.
+    /// The authority, if the target has one. It overrides the header `Host`.
     pub authority: Option<&'a str>,
 }
 
@@ -61,7 +61,7 @@ pub fn read_target(target: &str) -> RequestTarget<'_> {
     RequestTarget::Judged(JudgedTarget { path, without_parameters, authority })
 }
 
-/// The path with its query as the proxy judges it and sends it on. The error says what about it is not known.
+/// The path with its query, as the proxy decides about it and forwards it. The error says what is not known about it.
 pub fn normalize(target: &str) -> Result<Cow<'_, str>, &'static str> {
     match read_target(target) {
         RequestTarget::Judged(judged) => Ok(judged.path),
@@ -83,7 +83,7 @@ fn split_authority(target: &str) -> (Option<&str>, &str) {
     (Some(authority), if path.is_empty() { "/" } else { path })
 }
 
-/// The path with its escaped slashes in plain; borrowed if there are none.
+/// The path with its escaped slashes unescaped; borrowed if there are none.
 fn unescape_slashes(path: &str) -> Cow<'_, str> {
     let mut plain = String::new();
     let mut rest = path;
@@ -101,7 +101,7 @@ fn unescape_slashes(path: &str) -> Cow<'_, str> {
     if plain == path { Cow::Borrowed(path) } else { Cow::Owned(plain) }
 }
 
-/// The path with every character in its only form; dot segments and slashes stay.
+/// The path with every character in its canonical form; dot segments and slashes stay.
 fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
     let is_plain = |c: u8| c.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@[]".contains(&c);
     if path.bytes().all(is_plain) {
@@ -119,7 +119,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
                 let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
                 match escaped {
                     Some(0) => return Err(Fault::Rejected),
-                    // What needs no escape loses it; a sign that begins none stands for itself.
+                    // A character that needs no escape loses it; a percent sign that starts no escape stays.
                     Some(c) if c.is_ascii_alphanumeric() || b"-._~".contains(&c) => {
                         written.push(char::from(c));
                         index += 2;
@@ -136,7 +136,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
     Ok(Cow::Owned(written))
 }
 
-/// The path without dot segments and doubled slashes. `read` says what a segment is taken for.
+/// The path without dot segments and doubled slashes. `read` tells how a segment is read.
 fn merged<'a>(path: &'a str, read: impl Fn(&'a str) -> &'a str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     let (mut is_folder, mut ends_in_dots) = (false, false);
@@ -150,18 +150,18 @@ fn merged<'a>(path: &'a str, read: impl Fn(&'a str) -> &'a str) -> String {
             _ => segments.push(segment),
         }
     }
-    // Several slashes and nothing else become two: so Envoy's merging has it.
+    // A path of slashes only becomes two, as Envoy merges them.
     let slashes = segments.len() + usize::from(ends_in_dots);
     if slashes > 1 && segments.iter().all(|segment| segment.is_empty()) {
         return "//".to_owned();
     }
-    // Slashes are merged after the dot segments are gone.
+    // Slashes are merged after dot segments have been removed.
     segments.retain(|segment| !segment.is_empty());
     let end = if is_folder && !segments.is_empty() { "/" } else { "" };
     format!("/{}{end}", segments.join("/"))
 }
 
-/// A dot segment with parameters as one without.
+/// Reads a dot segment with parameters as one without.
 fn without_parameters(segment: &str) -> &str {
     let plain = segment.split(';').next().unwrap_or(segment);
     if [".", ".."].contains(&plain) { plain } else { segment }

@@ -1,15 +1,15 @@
 //! The regular expressions of policies: RE2 syntax, checked as the agent checks it and rewritten for the `regex`
 //! crate.
 //!
-//! The two dialects differ where it matters: a doubled repetition is a mistake, a brace that counts nothing is
-//! literal, `\d`, `\s`, `\w` and `\b` know ASCII alone, and a character class has no set operations.
+//! The two dialects differ in some points: a doubled repetition is a mistake, a brace that is no repetition is
+//! literal, `\d`, `\s`, `\w` and `\b` are ASCII only, and a character class has no set operations.
 //! <https://github.com/google/re2/wiki/Syntax>, <https://pkg.go.dev/regexp/syntax>
 
 mod class;
 
 use std::fmt::Write as _;
 
-/// The most often anything may repeat, counting repetitions within each other.
+/// The largest number of repetitions, counting nested ones.
 const MOST_REPETITIONS: u64 = 1000;
 
 /// A mistake, in the agent's words.
@@ -88,7 +88,7 @@ pub(super) fn translate(expression: &str) -> Result<String, SyntaxError> {
     Ok(writer.out)
 }
 
-/// The expression as far as it is rewritten.
+/// The part of the expression that is rewritten.
 struct Writer<'a> {
     whole: &'a str,
     out: String,
@@ -99,11 +99,11 @@ struct Writer<'a> {
 /// A group that is open.
 #[derive(Default)]
 struct OpenGroup {
-    /// Where it begins in the output.
+    /// Its start in the output.
     start: usize,
-    /// What a repetition would repeat.
+    /// The atom that a repetition would repeat.
     atom: Option<Atom>,
-    /// How often the part of it repeats that does so most.
+    /// The largest number of repetitions inside it.
     repetitions: u64,
 }
 
@@ -114,16 +114,16 @@ struct Atom {
     end: usize,
     /// Whether it is a repetition itself.
     repeated: bool,
-    /// How often the part of it repeats that does so most.
+    /// The largest number of repetitions inside it.
     repetitions: u64,
 }
 
-/// How often something repeats.
+/// The number of repetitions.
 #[derive(Clone, Copy)]
 struct Count {
     least: u64,
     most: Option<u64>,
-    /// Whether it is written in numbers.
+    /// Whether it is written as numbers.
     is_number: bool,
 }
 
@@ -148,7 +148,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes something that can be repeated, and hands on what follows it.
+    /// Writes an atom that can be repeated, and returns the rest of the text.
     fn atom<'r>(&mut self, text: &str, rest: &'r str) -> &'r str {
         let start = self.out.len();
         self.out.push_str(text);
@@ -156,7 +156,7 @@ impl Writer<'_> {
         rest
     }
 
-    /// Makes what was written since `start` the atom that may be repeated.
+    /// Makes the output since `start` the atom that may be repeated.
     fn set_atom(&mut self, start: usize, repetitions: u64) {
         let end = self.out.len();
         let level = self.level();
@@ -164,7 +164,8 @@ impl Writer<'_> {
         level.atom = Some(Atom { start, end, repeated: false, repetitions });
     }
 
-    /// Repeats the atom before. `after` follows the operator; answers what follows its question mark too.
+    /// Repeats the atom before. `after` is the text after the operator. Returns the text after an optional question
+    /// mark.
     fn repeat<'r>(
         &mut self,
         before: &'r str,
@@ -204,7 +205,7 @@ impl Writer<'_> {
         Ok(after)
     }
 
-    /// A group that begins with `(?`: named, with flags, or flags alone.
+    /// A group that starts with `(?`: named, with flags, or only flags.
     fn special_group<'r>(&mut self, text: &'r str) -> Result<&'r str, SyntaxError> {
         let named = text.strip_prefix("(?P<").or_else(|| text.strip_prefix("(?<"));
         if let Some(named) = named.filter(|named| !named.is_empty()) {
@@ -244,7 +245,7 @@ impl Writer<'_> {
         error("invalid or unsupported Perl syntax", consumed(text, rest))
     }
 
-    /// What a backslash begins, outside a class.
+    /// The text after a backslash, outside a class.
     fn escape<'r>(&mut self, text: &'r str) -> Result<&'r str, SyntaxError> {
         let after = text.get(2..).unwrap_or_default();
         match text.as_bytes().get(1) {
@@ -274,7 +275,7 @@ fn consumed<'a>(text: &'a str, after: &str) -> &'a str {
     &text[..text.len() - after.len()]
 }
 
-/// A character that stands for itself.
+/// A literal character.
 fn literal(c: char) -> String {
     if c.is_ascii_alphanumeric() { c.to_string() } else { format!(r"\x{{{:X}}}", u32::from(c)) }
 }
@@ -291,7 +292,7 @@ fn count(text: &str) -> Option<(Option<Count>, &str)> {
     Some((in_range.then_some(Count { least, most, is_number: true }), after))
 }
 
-/// A number without leading zeros; one too great to be held counts as the greatest.
+/// A number without leading zeros; one that is too large counts as the largest.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     let plain = digits && (text.len() == 1 || !text.starts_with('0'));

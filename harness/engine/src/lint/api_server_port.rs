@@ -1,4 +1,4 @@
-//! Port 443 towards the API server: that is its service's port, and policies see the one behind it.
+//! Port 443 of the API server, which is the port of its service: policies see the port behind it.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 
@@ -24,7 +24,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     for rule in context.model.rules.iter() {
         let entries = rule.entries.iter().filter(|entry| is_towards_api_server(entry));
         let admitted = |port: u16| entries.clone().any(|entry| ports(entry).any(|rule| covers(rule, port)));
-        // Whoever lists several ports knows that they differ.
+        // An author who lists several ports knows that they differ.
         let others = if known.is_empty() { BTreeSet::from([USUAL]) } else { known.clone() };
         if known.contains(&SERVICE_PORT) || others.iter().any(|port| admitted(*port)) {
             continue;
@@ -84,7 +84,7 @@ fn covers(rule: &PortRule, port: u16) -> bool {
     matches!(rule.matcher, PortMatcher::Range { first, last, .. } if (first..=last).contains(&port))
 }
 
-/// The ports on which the API servers of a topology listen, as far as it tells.
+/// The ports on which the API servers of a topology listen, as far as it says.
 fn ports_of_api_servers(topology: &Topology) -> BTreeSet<u16> {
     let nodes = topology.nodes.values().filter(|node| node.api_server).flat_map(|node| &node.serves);
     let served =

@@ -23,7 +23,8 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// Whom of those that a rule selects another isolates in a direction, as text, and the policy that does.
+/// The endpoints that a rule selects and another one isolates in a direction, as text, with the policy that isolates
+/// them.
 fn isolated(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<(String, String)> {
     let isolates = |entry: &&RuleEntry| entry.direction == direction && entry.isolates;
     if context.topology.is_none() {

@@ -1,4 +1,4 @@
-//! The address of a node as a CIDR: by default CIDR rules match addresses outside the cluster alone.
+//! The address of a node in a CIDR rule: by default CIDR rules match only addresses outside the cluster.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#ip-cidr-based>
 

@@ -1,4 +1,4 @@
-//! A CIDR that was meant for pods: CIDR rules match addresses outside the cluster alone.
+//! A CIDR rule that was meant for pods: CIDR rules match only addresses outside the cluster.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#ip-cidr-based>
 
@@ -11,12 +11,12 @@ use crate::rule::{Direction, Effect, Entity, Peer, PeerField, PeerMatcher, Peers
 
 const CODE: &str = "cidr-for-pods";
 
-/// The ranges from which clusters take the addresses of pods and services, by the defaults of common installers.
+/// The default address ranges of pods and services of common installers.
 const USUAL: &[&str] =
     &["10.244.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "10.96.0.0/12", "10.0.0.0/16", "100.64.0.0/10"];
 
-/// The ranges that are not addresses of the public internet. What is in them and no host of the topology is probably
-/// in the cluster. <https://www.rfc-editor.org/rfc/rfc1918>
+/// The private address ranges. An address in them that belongs to no host of the topology is probably in the cluster.
+/// <https://www.rfc-editor.org/rfc/rfc1918>
 const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -25,7 +25,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         let Peers::OneOf(peers) = &entry.peers else { continue };
         for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
             let PeerMatcher::Cidr { within, except } = &peer.matcher else { continue };
-            // Who takes ranges out of a range knows what is in it.
+            // An author who excludes ranges from a range knows what is in it.
             let inside = if except.is_empty() { inside(context, entry, within) } else { None };
             let Some((severity, message)) = inside.or_else(|| everything(context, rule, entry, peer)) else {
                 continue;
@@ -48,8 +48,8 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// A range in which the cluster is, and no host of the topology. Without a topology it may as well be the range of
-/// machines outside.
+/// A range that contains the cluster, and no host of the topology. Without a topology it may as well contain machines
+/// outside.
 fn inside(context: &LintContext<'_>, entry: &RuleEntry, within: &[IpNet]) -> Option<(Severity, String)> {
     let first = within.first()?;
     let hosts = context.topology.iter().flat_map(|topology| topology.world.values());
@@ -74,7 +74,7 @@ fn inside(context: &LintContext<'_>, entry: &RuleEntry, within: &[IpNet]) -> Opt
     })
 }
 
-/// Every address at ingress, where nothing lets the cluster's own pods in.
+/// Every address at ingress, if no rule allows the cluster's own pods.
 fn everything(
     context: &LintContext<'_>,
     rule: &Rule,
@@ -100,7 +100,7 @@ fn everything(
     (!admits).then(|| (Severity::Warning, message()))
 }
 
-/// Whether an entry lets something of the cluster in, or says that only the world is meant.
+/// Whether an entry allows something of the cluster, or says that only the world is meant.
 fn admits_cluster(entry: &RuleEntry) -> bool {
     let inside = |peer: &Peer| match &peer.matcher {
         PeerMatcher::Selector(_) => true,

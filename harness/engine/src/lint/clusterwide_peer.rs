@@ -1,4 +1,4 @@
-//! A peer of a clusterwide policy that names labels and no namespace: any namespace can have such pods.
+//! A peer of a clusterwide policy with labels and no namespace: any namespace can have such pods.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
@@ -30,7 +30,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 continue;
             }
             let message = "this peer is any pod with these labels, in every namespace";
-            // Of a policy for the whole cluster this is mostly meant.
+            // A policy for the whole cluster mostly means this.
             let hint = Diagnostic::hint(context.place(entry, peer.position), "clusterwide-peer", message);
             hints.push(hint.help(format!("add `k8s:{NAMESPACE}: NAMESPACE` if one namespace is meant")));
         }

@@ -8,7 +8,7 @@ use crate::rule::{Effect, Entity, PeerMatcher, Peers, PortMatcher, PortRule, Por
 
 const CODE: &str = "covered";
 
-/// How many entries of one rule are held against each other. Of longer ones, only the first are.
+/// The largest number of entries of one rule that are compared; further ones are ignored.
 const MOST: usize = 128;
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -18,7 +18,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
     let plain = |entry: &&RuleEntry| {
         entry.effect == Effect::Allow
-            // Of rules with an order, what stands between two matters.
+            // If rules have an order, those between the two matter.
             && entry.precedence.tier == Tier::Normal
             && entry.requires.is_empty()
             && entry.gap.is_none()
@@ -31,7 +31,7 @@ fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
             *other_index != index
                 && other.direction == entry.direction
                 && covers(other, entry)
-                // Of two that cover each other, the later one is too many.
+                // Of two that cover each other, the later one is reported.
                 && (*other_index < index || !covers(entry, other))
         };
         let Some((_, other)) = entries.iter().enumerate().find(covers) else { continue };
@@ -70,7 +70,7 @@ fn cover_peers(wide: &Peers, narrow: &Peers) -> bool {
 fn cover_ports(wide: &Ports, narrow: &Ports) -> bool {
     let is_dns = |port: &PortRule| matches!(port.proxy.as_deref(), Some(Proxy::Dns(_)));
     match (wide, narrow) {
-        // What asks the DNS proxy is still asked, whatever all ports may.
+        // Queries still go to the DNS proxy, whatever a rule for all ports allows.
         (Ports::All, Ports::OneOf(ports)) => !ports.is_empty() && !ports.iter().any(is_dns),
         (Ports::All, Ports::All) => true,
         (Ports::OneOf(_), Ports::All) => false,

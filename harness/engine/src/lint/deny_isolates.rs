@@ -44,7 +44,7 @@ fn denies_everyone(entry: &RuleEntry) -> bool {
     entry.effect == Effect::Deny && entry.ports == Ports::All && all(&entry.peers)
 }
 
-/// Whom a rule isolates that no rule allows anything in the direction, as text.
+/// The endpoints that a rule isolates and for which no rule allows anything in the direction, as text.
 fn isolated_by_it_alone(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<String> {
     let allows = |entry: &RuleEntry| entry.direction == direction && entry.effect == Effect::Allow;
     if context.topology.is_none() {

@@ -1,4 +1,4 @@
-//! A deny that takes in the node itself: kubelet's probes come from there.
+//! A deny that includes the node itself: kubelet's probes come from there.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#deny-policies>
 
@@ -27,7 +27,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// Whether an entry says that it means the node, or everything whatsoever.
+/// Whether an entry says that it means the node, or everything.
 fn names_host(entry: &RuleEntry) -> bool {
     match &entry.peers {
         Peers::Any => entry.ports == Ports::All,

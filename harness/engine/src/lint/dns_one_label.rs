@@ -1,4 +1,4 @@
-//! `*.svc.cluster.local`: a star stands for one label, and a service's name has two before `svc`.
+//! `*.svc.cluster.local`: a star matches one label, and a service's name has two before `svc`.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::YamlNode;
@@ -22,7 +22,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 .filter_map(|rule| rule.get("matchPattern"))
                 .filter_map(|node| Some((node, node.text()?)))
                 .collect();
-            // Another pattern of the list may let the services pass.
+            // Another pattern of the list may allow the services.
             if patterns.iter().any(|(_, text)| NamePattern::pattern(text, behaviour).matches(&some_service)) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The cluster's DNS server as a peer without its namespace: a peer is of the policy's own, where no DNS server is.
+//! The cluster's DNS server as a peer without its namespace: such a peer is in the policy's own namespace.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
@@ -9,7 +9,7 @@ use crate::label::NAMESPACE;
 use crate::rule::{Effect, PeerMatcher, Peers};
 use crate::selector::{Operator, Selector};
 
-/// Labels that nothing but the cluster's DNS server has.
+/// Labels that only the cluster's DNS server has.
 const LABELS: &[(&str, &str)] = &[
     ("k8s-app", "kube-dns"),
     ("k8s-app", "coredns"),
@@ -19,7 +19,7 @@ const LABELS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    // With a topology, a peer that is nobody is told as such, with the pod that comes nearest.
+    // With a topology, a peer that selects nothing has a warning of its own, with the pod that comes nearest.
     if context.topology.is_some() {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! DNS rules of several tiers for one endpoint: the DNS proxy asks those of the first tier alone.
+//! DNS rules of several tiers for one endpoint: the DNS proxy applies only those of the first tier.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::Tier;
@@ -35,9 +35,9 @@ fn has_dns_rules(entry: &RuleEntry) -> bool {
     ports.iter().any(|port| matches!(port.proxy.as_deref(), Some(Proxy::Dns(_))))
 }
 
-/// Other DNS rules for an endpoint that a rule selects and that is isolated at egress, so that names are refused there.
+/// Other DNS rules for an endpoint that a rule selects and that is isolated at egress, so that it refuses names.
 fn other_rules<'a>(context: &LintContext<'a>, rule: &Rule, entry: &RuleEntry) -> Option<&'a RuleEntry> {
-    // Of two entries of this kind the earlier one is told.
+    // Of two entries of this kind the earlier one is reported.
     let is_other = |other: &&RuleEntry| {
         has_dns_rules(other)
             && other.precedence != entry.precedence

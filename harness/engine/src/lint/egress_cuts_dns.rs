@@ -1,4 +1,4 @@
-//! An egress policy for clients that find what they call by name, and no way to the DNS server that knows the names.
+//! An egress policy for clients that resolve names, without a rule that allows the DNS server.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{DNS_NAMESPACE, DNS_PORT, Endpoint, NAMESPACE_NAME_LABEL, Protocol};
 
 use super::{LintContext, listed};
-use crate::decide::{SideVerdict, Traffic};
+use crate::decide::{DecisionKind, Traffic};
 use crate::identity::Identity;
 use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, PortMatcher, Ports, RuleEntry};
 
@@ -38,7 +38,7 @@ fn servers<'a>(context: &LintContext<'a>) -> Vec<DnsServer<'a>> {
     servers.collect()
 }
 
-/// What to do, in the words of the policy's kind.
+/// What to do, in the terms of the policy's kind.
 fn help(context: &LintContext<'_>, entry: &RuleEntry, servers: &[DnsServer<'_>]) -> String {
     let port = servers.first().map_or(DNS_PORT, |server| server.port);
     let peer = match context.model.objects[entry.origin.object].kind() {
@@ -53,8 +53,8 @@ fn help(context: &LintContext<'_>, entry: &RuleEntry, servers: &[DnsServer<'_>])
     )
 }
 
-/// Whether an entry isolates and allows something that is usually found by a name of the cluster or the world. What
-/// has `toFQDNs` is the affair of another warning; addresses, nodes and the API server are found without DNS.
+/// Whether an entry isolates and allows something that is usually found by a name of the cluster or the world.
+/// Another warning is about `toFQDNs`; addresses, nodes and the API server are found without DNS.
 fn needs_names(entry: &RuleEntry) -> bool {
     let by_name = |matcher: &PeerMatcher| match matcher {
         PeerMatcher::Selector(_) => true,
@@ -79,8 +79,8 @@ fn needs_names(entry: &RuleEntry) -> bool {
     allows && entry.isolates && peers && ports
 }
 
-/// Whether an entry may be how names are resolved: it reaches the cluster's DNS server on all ports, or says port 53
-/// of anyone, who is then another server.
+/// Whether an entry may be how names are resolved: it reaches the cluster's DNS server on all ports, or allows port
+/// 53 of any peer, which may be another DNS server.
 fn may_resolve(entry: &RuleEntry, servers: &[DnsServer<'_>]) -> bool {
     if (entry.effect, entry.direction) != (Effect::Allow, Direction::Egress)
         || matches!(&entry.peers, Peers::OneOf(peers) if peers.is_empty())
@@ -110,12 +110,12 @@ fn by_endpoint(context: &LintContext<'_>, servers: &[DnsServer<'_>]) -> Vec<Diag
         if !resolves || entries().any(|(_, entry)| may_resolve(entry, servers)) {
             continue;
         }
-        // An explicit deny is meant.
+        // An explicit deny is intended.
         let unallowed = servers.iter().all(|server| {
             [Protocol::Udp, Protocol::Tcp].iter().all(|protocol| {
                 let traffic = Traffic::Port(*protocol, server.port);
                 let (egress, _) = context.model.sides(endpoint, &server.endpoint, traffic);
-                egress == Some(SideVerdict::NoRuleAllows)
+                egress == Some(DecisionKind::NoRuleAllows)
             })
         });
         if !unallowed {
@@ -138,7 +138,7 @@ fn by_endpoint(context: &LintContext<'_>, servers: &[DnsServer<'_>]) -> Vec<Diag
     cut.into_values().map(warning).collect()
 }
 
-/// Without a topology: no rule that may select the same endpoints can be how they resolve names.
+/// Without a topology: no rule that may select the same endpoints can allow them to resolve names.
 fn by_object(context: &LintContext<'_>, servers: &[DnsServer<'_>]) -> Vec<Diagnostic> {
     let mut warnings: BTreeMap<usize, Diagnostic> = BTreeMap::new();
     for rule in context.model.rules.iter() {

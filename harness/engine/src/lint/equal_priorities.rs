@@ -43,7 +43,7 @@ fn of_object(entry: &RuleEntry) -> Precedence {
     Precedence { hundredths: entry.precedence.hundredths.div_euclid(100) * 100, ..entry.precedence }
 }
 
-/// Whether some entry of a rule does something else in the direction of another.
+/// Whether some entry of a rule has another effect in the direction of another entry.
 fn contradicts(one: &RuleEntry, other: &Rule) -> bool {
     other.entries.iter().any(|entry| entry.direction == one.direction && entry.effect != one.effect)
 }

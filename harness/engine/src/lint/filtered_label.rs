@@ -1,4 +1,4 @@
-//! Labels that Cilium leaves out of identities, as selectors name them: no pod is known by them.
+//! Selectors with labels that Cilium leaves out of identities: they select no pod.
 //!
 //! <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
 
@@ -67,7 +67,7 @@ fn written_key(requirement: &Requirement) -> &str {
     requirement.key.strip_prefix(NAMESPACE_LABELS).unwrap_or(&requirement.key)
 }
 
-/// Where a key stands in a selector, or in the selectors of a peer.
+/// The position of a key in a selector, or in the selectors of a peer.
 fn position_of(node: &YamlNode, key: &str) -> Option<Position> {
     let is_it = |text: &str| text.ends_with(key);
     let labels = node.get("matchLabels").map_or(&[][..], YamlNode::entries);

@@ -1,4 +1,4 @@
-//! A namespaced policy whose subject names another namespace: it selects pods of its own alone.
+//! A namespaced policy whose subject names another namespace: it selects only pods of its own.
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/policy/#ciliumnetworkpolicy>
 
@@ -37,8 +37,8 @@ fn of_object(manifest: &Manifest) -> Vec<Diagnostic> {
     warnings
 }
 
-/// The value of a subject's label that names another namespace, and whether its key is replaced: only the one
-/// written with the source `k8s:` is.
+/// The value of a subject's label that names another namespace, and whether its key is replaced: only the one written
+/// with the source `k8s:` is.
 pub(super) fn named_by<'a>(spec: &'a YamlNode, own: &str) -> Option<(&'a YamlNode, bool)> {
     let labels = spec.at(&["endpointSelector", "matchLabels"])?.entries();
     let entry = labels.iter().find(|entry| Requirement::split_key(&entry.key).1 == NAMESPACE)?;

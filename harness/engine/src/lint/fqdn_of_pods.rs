@@ -1,4 +1,4 @@
-//! `toFQDNs` with names of the cluster: a rule of names matches hosts outside the cluster alone.
+//! `toFQDNs` with names of the cluster: such rules match only hosts outside the cluster.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#dns-based>
 

@@ -26,7 +26,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// Whether some DNS rule that may apply to the same endpoints lets queries for the name pass.
+/// Whether some DNS rule that may apply to the same endpoints allows queries for the name.
 fn is_learned(context: &LintContext<'_>, rule: &Rule, name: &NamePattern) -> bool {
     let selected = context.selected(rule);
     let together = |other: &Rule| {
@@ -44,7 +44,7 @@ fn teaches(entry: &RuleEntry, name: &NamePattern) -> bool {
         Some(Proxy::Dns(patterns)) => Some(patterns),
         _ => None,
     });
-    // A pattern is learned from any query that passes and matches it: whether the two meet is not decided here.
+    // A pattern is learned from any allowed query that matches it; whether two patterns overlap is not decided here.
     let exact = name.name();
     dns.flatten().any(|pattern| exact.is_none_or(|exact| pattern.matches(exact)))
 }

@@ -1,4 +1,5 @@
-//! A service that hosts outside reach over any node, where policies decide otherwise about the node than about the host.
+//! A service that hosts outside reach through any node, where policies decide differently about the node and the
+//! host.
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#client-source-ip-preservation>
 
@@ -8,7 +9,7 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, ServicePort, Topology};
 
 use super::LintContext;
-use crate::decide::{Decision, Traffic};
+use crate::decide::{Matches, Traffic};
 use crate::rule::Direction;
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -20,7 +21,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     .collect()
 }
 
-/// The first host outside about whose connections to a port of a service the way decides.
+/// The first host outside whose connections to a port of a service are decided differently through a node.
 fn of_port(
     context: &LintContext<'_>,
     topology: &Topology,
@@ -42,14 +43,14 @@ fn of_port(
             let node = model.seen_of(node);
             let [direct, relayed] = [&client.identity, &node]
                 .map(|peer| model.decide(subject, Direction::Ingress, peer, traffic));
-            if direct.verdict.denies() == relayed.verdict.denies() {
+            if direct.kind.denies() == relayed.kind.denies() {
                 continue;
             }
-            // They differ by a rule that one of them meets and the other does not.
-            let rules = [&direct, &relayed].map(|decision| decision.denied.iter().chain(&decision.allowed));
+            // They differ by a rule that matches one of them and not the other.
+            let rules = [&direct, &relayed].map(|matches| matches.denied.iter().chain(&matches.allowed));
             let Some(rule) = rules.into_iter().flatten().next() else { continue };
             let place = context.place(rule.entry, rule.entry.origin.position);
-            let says = |decision: &Decision<'_>| if decision.verdict.denies() { "denied" } else { "allowed" };
+            let says = |matches: &Matches<'_>| if matches.kind.denies() { "denied" } else { "allowed" };
             let message = format!(
                 "{host} is {} at {backend} as itself, and {} where it reaches {service} over {relay}, whose address \
                  hides it (externalTrafficPolicy Cluster)",

@@ -1,4 +1,4 @@
-//! Labels that only pods of the host network have: policies know these by their node.
+//! Labels that only host network pods have: policies know these by their node.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/#hostnetwork-pods>
 
@@ -12,7 +12,7 @@ use crate::identity::Identity;
 use crate::rule::{PeerField, PeerMatcher, Peers, Rule, Subject};
 use crate::selector::{Operator, Selector};
 
-/// Labels of pods that run in the network of their node everywhere.
+/// Labels of pods that always run in the network of their node.
 const LABELS: [(&str, &[&str]); 3] = [
     ("component", &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]),
     ("tier", &["control-plane"]),
@@ -68,7 +68,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// A pod of the host network that a policy means and does not select, where it selects nobody else.
+/// A host network pod that a policy means and does not select, if it selects nothing else.
 pub(super) fn selected_in_vain(
     context: &LintContext<'_>,
     rule: &Rule,
@@ -85,7 +85,7 @@ pub(super) fn selected_in_vain(
     found.map(|(name, _)| name.clone())
 }
 
-/// The label of a selector that only pods of the host network have, unless the topology has others.
+/// The label of a selector that only host network pods have, unless the topology has other pods with it.
 fn label_of_host_network(context: &LintContext<'_>, selector: &Selector) -> Option<String> {
     let label = selector.requirements.iter().find(|requirement| {
         let Operator::In(values) = &requirement.operator else { return false };

@@ -12,7 +12,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         values_under(&manifest.root, "http", &mut lists);
         for node in lists.into_iter().flat_map(YamlNode::elements).filter_map(|rule| rule.get("method")) {
             let Some(method) = node.text() else { continue };
-            // Anything else is an expression whose author knows what it means.
+            // Anything else is a regular expression whose author knows what it means.
             let plain = method.bytes().all(|c| c.is_ascii_alphabetic() || c == b'|');
             if !plain || !method.bytes().any(|c| c.is_ascii_lowercase()) {
                 continue;

@@ -1,4 +1,5 @@
-//! HTTP rules on a port of TLS that nobody opens: the proxy takes a TLS client's first bytes for broken HTTP.
+//! HTTP rules on a TLS port where no proxy terminates TLS: the proxy takes the first bytes of the client for broken
+//! HTTP.
 //!
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 

@@ -1,4 +1,4 @@
-//! HTTP paths written as globs, or without their slash: a path is a regular expression for all of it.
+//! HTTP paths written as globs, or without their slash: a path is a regular expression for the whole path.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#http>
 
@@ -27,7 +27,7 @@ fn problem(path: &str) -> Option<(String, String)> {
         let message = format!("`{path}` is a regular expression, in which `/*` is any number of slashes");
         return Some((message, format!("write `{}`", path.replace("/*", "/.*"))));
     }
-    // A class, a group or an anchor may stand before the slash, or in its place.
+    // A class, a group or an anchor may precede the slash, or replace it.
     let begins = path.starts_with(|c: char| c.is_ascii_alphanumeric() || "-_~%".contains(c));
     (begins && !path.contains('|')).then(|| {
         let message = format!("the path `{path}` matches no request: paths begin with a slash");

@@ -1,4 +1,4 @@
-//! What is accepted and has no effect.
+//! Parts of policies that are accepted and have no effect.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::{Value, YamlNode};
@@ -72,16 +72,16 @@ fn of_spec(spec: &YamlNode, manifest: &Manifest, context: &LintContext<'_>, warn
     }
 }
 
-/// What an item is for.
+/// The purpose of an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ItemEffect {
     Allow,
-    /// By being there at all, it isolates too.
+    /// Its presence isolates as well.
     AllowAndIsolate,
     Deny,
 }
 
-/// Lists of an item that are empty, or of no use in a deny rule.
+/// Lists of an item that are empty, or have no effect in a deny rule.
 fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode, String, &str)) {
     let denies = effect == ItemEffect::Deny;
     let list = |key: &str| item.get(key).filter(|node| matches!(node.value, Value::List(_)));
@@ -101,7 +101,7 @@ fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode,
     for key in ["Endpoints", "CIDR", "CIDRSet", "Entities"] {
         for key in [format!("from{key}"), format!("to{key}")] {
             let Some(list) = list(&key).filter(is_empty) else { continue };
-            // Alone in an allow rule it is one more way to isolate, and may be meant as such.
+            // On its own in an allow rule it is another way to isolate, and may be meant as such.
             let alone = !denies && ports.is_empty() && item.get("icmps").is_none_or(|icmps| is_empty(&icmps));
             let (effect, help) = match (denies, alone && effect == ItemEffect::AllowAndIsolate) {
                 (true, _) => ("denies nothing", "name the peers, or leave the list out if everyone is meant"),

@@ -1,4 +1,4 @@
-//! Policies that isolate the cluster's DNS server, and do not let anybody ask it.
+//! Policies that isolate the cluster's DNS server and do not allow queries.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::{DNS_POD, DNS_PORT, Endpoint, Protocol};
@@ -10,7 +10,7 @@ use crate::rule::{Direction, Effect};
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let Ok(server) = DNS_POD.parse().map(Endpoint::Pod) else { return Vec::new() };
     let Some(state) = context.model.subjects.get(&server) else { return Vec::new() };
-    // A topology that says more of its DNS server may have it listen elsewhere.
+    // A topology with more details of its DNS server may have it listen elsewhere.
     let is_described =
         context.topology.is_some_and(|topology| topology.pods.keys().any(|pod| pod.to_string() == DNS_POD));
     let side = &state.ingress;

@@ -1,4 +1,4 @@
-//! Values of a `ClusterNetworkPolicy` that the API server takes, and that Cilium reads as something else.
+//! Values of a `ClusterNetworkPolicy` that the API server accepts, and that Cilium interprets differently.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::YamlNode;
@@ -35,7 +35,7 @@ fn warn(manifest: &Manifest, node: &YamlNode, message: String, help: &str, warni
     warnings.push(Diagnostic::warning(manifest.place(node.position), CODE, message).help(help));
 }
 
-/// Operators that are none: nobody validates them, and the agent drops the requirement.
+/// Operators that do not exist: they are not validated, and the agent drops the requirement.
 fn operators(spec: &YamlNode, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
     let mut lists = Vec::new();
     values_under(spec, "matchExpressions", &mut lists);
@@ -102,7 +102,7 @@ fn negative(
         matches!(node.get("operator").and_then(YamlNode::text), Some("NotIn" | "DoesNotExist"))
     };
     let labels = namespaces.get("matchLabels").map_or(&[][..], YamlNode::entries);
-    // What an Accept lets in so is told as of other policies.
+    // What an Accept allows this way is reported as for other policies.
     let Some(action) = action.filter(|action| *action != "Accept") else { return };
     if expressions.is_empty() || !labels.is_empty() || !expressions.iter().all(excludes) {
         return;

@@ -1,4 +1,4 @@
-//! Two names on one address: Cilium knows an address, so a rule for one name lets through to the other.
+//! Two names with one address: Cilium knows only addresses, so a rule for one name also allows the other.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#dns-based>
 
@@ -35,7 +35,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// A name of a host that no pattern of a rule means, where one pattern means another of its names.
+/// A name of a host that no pattern of a rule matches, if a pattern matches another of its names.
 fn unmeant<'a>(host: &'a WorldHost, pattern: &NamePattern, rule: &Rule) -> Option<(&'a WorldHost, &'a str)> {
     host.names.iter().find(|name| pattern.matches(name.as_str()))?;
     let other = host.names.iter().find(|name| !is_meant(name.as_str(), rule))?;

@@ -1,4 +1,4 @@
-//! Objects that Cilium reads only where its settings say so, in a folder that says nothing of settings.
+//! Objects that Cilium reads only if its settings say so, in a folder without settings.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::{Manifest, PolicyKind};

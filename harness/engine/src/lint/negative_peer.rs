@@ -1,4 +1,4 @@
-//! Peers that are told only by what they are not.
+//! Peers that are only described by what they are not.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -42,7 +42,7 @@ fn written(selector: &Selector) -> impl Iterator<Item = &Requirement> {
     selector.requirements.iter().filter(|requirement| !requirement.implied)
 }
 
-/// Whether everything that is written is of what there must not be.
+/// Whether all requirements exclude something.
 fn is_negative(selector: &Selector) -> bool {
     let negative = |requirement: &Requirement| {
         matches!(requirement.operator, Operator::NotIn(_) | Operator::DoesNotExist)
@@ -54,7 +54,7 @@ fn is_negative(selector: &Selector) -> bool {
     written(selector).next().is_some() && written(selector).all(negative)
 }
 
-/// Whether it says labels of pods, and nothing of their namespaces.
+/// Whether it has labels of pods, and none of their namespaces.
 fn is_of_every_namespace(selector: &Selector) -> bool {
     let confined = |requirement: &Requirement| {
         requirement.key == NAMESPACE && requirement.operator != Operator::Exists

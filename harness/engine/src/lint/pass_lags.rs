@@ -1,7 +1,7 @@
-//! A Pass before rules of later tiers: what Cilium adds for a pod that comes later may not follow it.
+//! A Pass before rules of later tiers, which Cilium may not apply to pods that are created later.
 //!
-//! The agent of 1.20 adds new identities to the policy of an endpoint tier by tier in an order of chance, and until it
-//! computes that policy as a whole, a Pass may be overlooked. The engine says what the whole computation says.
+//! The agent of 1.20 adds new identities to the policy of an endpoint tier by tier in random order, and may ignore a
+//! Pass until it recomputes the whole policy. The engine predicts what the recomputed policy says.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 

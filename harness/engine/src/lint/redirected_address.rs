@@ -1,4 +1,4 @@
-//! A rule for an address from which a local redirect policy leads pods away: they meet the rules for the pods that answer.
+//! A rule for an address from which a local redirect policy redirects pods: the rules for the pods that answer apply.
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/>
 

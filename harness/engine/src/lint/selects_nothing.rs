@@ -1,4 +1,4 @@
-//! Selectors that select no endpoint of the topology, of a policy's subject or of a peer, and peers that do not exist.
+//! Selectors of a policy's subject or of a peer that select no endpoint of the topology, and peers that do not exist.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::YamlNode;
@@ -13,7 +13,7 @@ use crate::selector_advice;
 
 const PEER: &str = "peer-selects-nothing";
 
-/// Reserved labels of endpoints that a topology need not have: starting pods, unmanaged ones, other nodes.
+/// Reserved labels of endpoints that a topology need not contain: starting pods, unmanaged ones, other nodes.
 const SELDOM: [&str; 4] = ["init", "unmanaged", "remote-node", "kube-apiserver"];
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -23,7 +23,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         if let (Subject::Endpoints(selector), Some(first)) = (&rule.subject, rule.entries.first())
             && context.selected(rule).is_empty()
         {
-            // What its peers select does not matter then.
+            // Its peers do not matter then.
             warnings.extend(subject(context, rule, selector, first));
             continue;
         }
@@ -80,12 +80,12 @@ fn is_seldom(selector: &Selector) -> bool {
         && selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved))
 }
 
-/// Whether a selector is about a label that no identity has, which is told by itself.
+/// Whether a selector has a label that no identity has, for which there is another warning.
 fn is_filtered(context: &LintContext<'_>, selector: &Selector) -> bool {
     filtered_label::filtered(selector, &context.model.behaviour).next().is_some()
 }
 
-/// Whether a selector is about labels of namespaces alone: such a policy often waits for namespaces to join it.
+/// Whether a selector has only labels of namespaces: such a policy often waits for namespaces to join it.
 fn is_joined_by_label(selector: &Selector) -> bool {
     let mut written = selector.requirements.iter().filter(|requirement| !requirement.implied).peekable();
     written.peek().is_some() && written.all(|requirement| requirement.key.starts_with(NAMESPACE_LABELS))
@@ -101,7 +101,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
             }
             let message = format!("this peer of {} is not an endpoint of the topology", context.name(entry));
             let help = if peer.field == PeerField::Nodes {
-                // A topology names other nodes only where they take part.
+                // A topology names other nodes only if they take part.
                 subjects_of_other_nodes(context)?;
                 format!("no node other than that of the pods has {selector}")
             } else {
@@ -118,7 +118,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
     }
 }
 
-/// Nothing, where the topology has nodes other than that of the pods.
+/// None if the topology has nodes other than that of the pods.
 fn subjects_of_other_nodes(context: &LintContext<'_>) -> Option<()> {
     let mut subjects = context.model.subjects.values();
     subjects.any(|subject| subject.identity.is_reserved("remote-node")).then_some(())

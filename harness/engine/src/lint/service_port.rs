@@ -1,4 +1,4 @@
-//! A service's port where the container's is meant: policies see traffic after the service's address is translated.
+//! A service's port in place of the container's: policies see traffic after the service's address is translated.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ fn destinations(context: &LintContext<'_>, rule: &Rule, entry: &RuleEntry) -> BT
         Direction::Ingress => context.selected(rule),
         Direction::Egress => {
             let peers = context.model.subjects.iter();
-            // Whoever names no pods, as by an entity, may mean the port of someone else.
+            // An author who names no pods may mean the port of another endpoint.
             let Peers::OneOf(wanted) = &entry.peers else { return BTreeSet::new() };
             let pods = || wanted.iter().filter(|peer| matches!(peer.matcher, PeerMatcher::Selector(_)));
             peers

@@ -1,5 +1,5 @@
-//! A clusterwide policy whose subject takes in the endpoints that Cilium runs itself: the gateway's, and that of health
-//! checks.
+//! A clusterwide policy whose subject includes endpoints that Cilium runs itself: the gateway and the health
+//! endpoint.
 //!
 //! <https://docs.cilium.io/en/stable/network/servicemesh/ingress-and-network-policy/>
 
@@ -25,7 +25,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         };
         let clusterwide = context.model.objects[first.origin.object].kind()
             == Some(PolicyKind::CiliumClusterwideNetworkPolicy);
-        // Who names it means it.
+        // An author who names it means it.
         let named = selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved));
         if !clusterwide || named || !selector.selects(&gateway) {
             continue;
@@ -52,7 +52,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-/// Whether some rule lets the gateway do its work in a direction: clients outside at ingress, pods at egress.
+/// Whether some rule lets the gateway work in a direction: clients outside at ingress, pods at egress.
 fn is_served(context: &LintContext<'_>, direction: Direction) -> bool {
     let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
     let Some(state) = context.model.subjects.get(&gateway) else { return false };

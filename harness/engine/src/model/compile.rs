@@ -1,4 +1,4 @@
-//! From manifests to rules: what is taken of them, and what stays in force of those that are refused.
+//! Compiles manifests to rules, and keeps the version before of refused ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,13 +13,13 @@ use verdikt_scenario::version::CiliumVersion;
 
 use super::endpoints::{external_api_servers, share_port_names};
 use super::index::RuleIndex;
-use super::{Learned, ManifestSummary, ModelOptions, PolicyModel, SubjectState};
+use super::{EndpointState, Learned, ManifestSummary, ModelOptions, PolicyModel};
+use crate::acceptance::{Acceptance, Refused};
 use crate::admission;
 use crate::agent::{self, ParseContext, ParsedObject};
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
-use crate::judgement::{ObjectVerdict, Refused};
 use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 use crate::resolve::{CidrGroups, Surroundings};
 use crate::rule::Rule;
@@ -37,7 +37,7 @@ struct Agent<'a> {
 }
 
 impl Agent<'_> {
-    /// Reads an object that the API server has stored. `index` is that of the object among all of them.
+    /// Reads an object that the API server has stored. `index` is its index among all objects.
     fn read(&self, index: usize, reference: &ObjectRef, stored: &YamlNode) -> Result<ParsedObject, Refusal> {
         let kind = reference.policy_kind();
         let is_clusterwide = matches!(
@@ -67,7 +67,7 @@ impl Agent<'_> {
         }
     }
 
-    /// Why the cluster's Cilium does not read a `ClusterNetworkPolicy`, if so. It says nothing of that itself.
+    /// Why the cluster's Cilium does not read a `ClusterNetworkPolicy`, if so. The cluster does not report it.
     fn unread(&self, object: &YamlNode) -> Option<Refusal> {
         let message = match (self.behaviour.cluster_network_policies, self.settings.cluster_network_policy) {
             (true, true) => return None,
@@ -80,7 +80,7 @@ impl Agent<'_> {
         Some(Refusal { kind, part, message: message.to_owned(), position: object.position })
     }
 
-    /// Adds the rules of a version that is in force because the one after it is refused. It was taken once; only the
+    /// Adds the rules of a version that is in force because the next one is refused. It was accepted before; only the
     /// services and groups around it may have changed.
     fn keep(
         &self,
@@ -99,14 +99,14 @@ impl Agent<'_> {
         }
     }
 
-    /// Judges an object, and adds its rules if it is taken.
+    /// Accepts or refuses an object, and adds its rules if it is accepted.
     fn judge(
         &self,
         index: usize,
         object: &ManifestSummary,
         stored: &StoredManifest<'_>,
         rules: &mut Vec<Rule>,
-    ) -> ObjectVerdict {
+    ) -> Acceptance {
         let (by, parsed) = match stored {
             Err(refusal) => (Refuser::ApiServer, Err(refusal.clone())),
             Ok(stored) => (Refuser::Agent, self.read(index, &object.reference, stored)),
@@ -114,15 +114,15 @@ impl Agent<'_> {
         let is_unmarked = object.kind() == Some(PolicyKind::ClusterNetworkPolicy);
         let refused = |refusal: Refusal, hidden| {
             let Refusal { kind, message, position, .. } = refusal;
-            ObjectVerdict::Refused(Refused { by, kind, message, position, hidden })
+            Acceptance::Refused(Refused { by, kind, message, position, hidden })
         };
         match parsed {
             Ok(ParsedObject { hidden: Some(refusal), .. }) => refused(refusal, true),
-            // Nobody writes a condition to an object of this kind.
+            // No controller writes a condition to an object of this kind.
             Err(refusal) => refused(refusal, is_unmarked && by == Refuser::Agent),
             Ok(parsed) => {
                 rules.extend(parsed.rules);
-                ObjectVerdict::Accepted
+                Acceptance::Accepted
             }
         }
     }
@@ -157,9 +157,9 @@ impl<'a> PolicyModel<'a> {
         };
         let mut rules = Vec::new();
         let judged = objects.iter().zip(stored).enumerate();
-        let judgements: Vec<ObjectVerdict> =
+        let acceptances: Vec<Acceptance> =
             judged.map(|(index, (object, stored))| agent.judge(index, object, stored, &mut rules)).collect();
-        let refused = manifests.iter().zip(&judgements).filter(|(_, it)| **it != ObjectVerdict::Accepted);
+        let refused = manifests.iter().zip(&acceptances).filter(|(_, it)| **it != Acceptance::Accepted);
         for kept in refused.filter_map(|(manifest, _)| before.version(&manifest.object())) {
             agent.keep(kept, options.version, &mut objects, &mut rules);
         }
@@ -175,7 +175,7 @@ impl<'a> PolicyModel<'a> {
             rules: rules.into(),
             learned: learned.clone(),
             subjects: BTreeMap::new(),
-            judgements: judgements.into(),
+            acceptances: acceptances.into(),
         };
         let mut endpoints = model.endpoints();
         let mut entries = model.rules.iter().flat_map(|rule| &rule.entries);
@@ -189,9 +189,10 @@ impl<'a> PolicyModel<'a> {
         model
     }
 
-    /// The policy of each endpoint. Those of one identity share it, but for nodes, which may have other labels.
-    fn select(&self, endpoints: Vec<(Endpoint, Identity)>) -> BTreeMap<Endpoint, Arc<SubjectState>> {
-        let mut by_identity: BTreeMap<(Identity, Option<HostName>), Arc<SubjectState>> = BTreeMap::new();
+    /// The policy of each endpoint. Endpoints with the same identity share it, except nodes, which may have other
+    /// labels.
+    fn select(&self, endpoints: Vec<(Endpoint, Identity)>) -> BTreeMap<Endpoint, Arc<EndpointState>> {
+        let mut by_identity: BTreeMap<(Identity, Option<HostName>), Arc<EndpointState>> = BTreeMap::new();
         let subjects = endpoints.into_iter().map(|(endpoint, identity)| {
             let node = self.topology.node_of(&endpoint).cloned();
             let known = by_identity.entry((identity, node));
@@ -205,7 +206,7 @@ impl<'a> PolicyModel<'a> {
     }
 }
 
-/// The CIDR groups among the objects: of one that the API server refuses, the version before.
+/// The CIDR groups among the objects; if the API server refuses one, its version before.
 fn groups_in_force<'n>(
     objects: &'n [ManifestSummary],
     stored: &'n [StoredManifest<'_>],
@@ -219,7 +220,7 @@ fn groups_in_force<'n>(
     })
 }
 
-/// Asks the API server to store a manifest; a refusal names all of its reasons.
+/// Has the API server admit a manifest; a refusal has all of its reasons.
 pub(super) fn admit(manifest: &Manifest, options: ModelOptions, channel: ApiChannel) -> StoredManifest<'_> {
     let ModelOptions { version, field_validation, .. } = options;
     let admission = admission::admit_by(channel, &manifest.root, version, field_validation);

@@ -1,4 +1,4 @@
-//! Rules that cannot stand together.
+//! Finds rules that cannot be combined.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::rule::{Effect, Entity, PeerMatcher, Peers, PortRule, Ports, Proxy, Ru
 
 impl PolicyModel<'_> {
     /// Rules about the same port and peer that contradict each other cannot be merged: the agent then fails to
-    /// compute the endpoint's policy, and the old one stays.
+    /// compute the endpoint's policy, and keeps the version before.
     pub(super) fn find_conflict(&self, side: &PolicySide) -> Option<Conflict> {
         let mut seen: Vec<EntryFilter<'_>> = Vec::new();
         for &index in &side.entries {
@@ -51,7 +51,7 @@ impl PolicyModel<'_> {
         }
         let same_peer = share_peer(&one.entry.peers, &other.entry.peers);
         let proxies = one.proxy().zip(other.proxy());
-        // The rules of one list of ports are one.
+        // The rules of one list of ports are combined.
         let in_order = one.index.0 == other.index.0;
         let merge = proxies.is_none_or(|(first, second)| {
             Arc::ptr_eq(first, second) || first.merges_with(second) || in_order && first.takes_in(second)
@@ -65,7 +65,7 @@ impl PolicyModel<'_> {
     }
 }
 
-/// What an entry that allows says of one port, or of all traffic.
+/// What an allow entry says of one port, or of all traffic.
 struct EntryFilter<'a> {
     index: (usize, usize),
     entry: &'a RuleEntry,

@@ -1,4 +1,4 @@
-//! The endpoints of a topology with their identities, those that every cluster has included.
+//! The endpoints of a topology with their identities, including those that every cluster has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -47,7 +47,7 @@ impl PolicyModel<'_> {
         endpoints
     }
 
-    /// A node as its own agent knows it, whose policies are for it.
+    /// A node as its own agent sees it, whose policies are for it.
     pub(super) fn host_identity(&self, node: &HostName) -> Identity {
         let known = self.topology.nodes.get(node);
         let labels = known.into_iter().flat_map(|node| &node.labels);
@@ -56,7 +56,7 @@ impl PolicyModel<'_> {
         Identity::node(LOCAL_NODE, &own).carrying(labels)
     }
 
-    /// The identity of a node; its address matters only where ranges match nodes.
+    /// The identity of a node; its address matters only if ranges match nodes.
     fn node_identity(&self, name: &str, node: &Node) -> Identity {
         let address = node.address.filter(|_| self.topology.settings.cidr_matches_nodes);
         let groups = address.map(|address| self.groups.labels_of(address, &self.behaviour));
@@ -77,7 +77,7 @@ impl PolicyModel<'_> {
     }
 }
 
-/// The addresses of API servers that are outside the cluster. Cilium knows them by that label as well as by the world's.
+/// The addresses of API servers outside the cluster. Cilium gives them that label besides the world's.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 pub(super) fn external_api_servers(topology: &Topology) -> BTreeSet<IpAddr> {
     let address = |endpoint: &Endpoint| match endpoint {
@@ -87,7 +87,7 @@ pub(super) fn external_api_servers(topology: &Topology) -> BTreeSet<IpAddr> {
     topology.api_servers().iter().filter_map(address).collect()
 }
 
-/// Gives every identity that several pods have the port names of all of them.
+/// Gives every identity of several pods the port names of all of them.
 pub(super) fn share_port_names(endpoints: &mut [(Endpoint, Identity)]) {
     let mut sharing: BTreeMap<Vec<Label>, Vec<usize>> = BTreeMap::new();
     for (index, (endpoint, identity)) in endpoints.iter().enumerate() {
@@ -119,7 +119,7 @@ const DNS_PORTS: [(ServedProtocol, u16, &str); 3] = [
     (ServedProtocol::Tcp, 9153, "metrics"),
 ];
 
-/// The cluster's DNS server, where the topology does not say more about it.
+/// The cluster's DNS server, unless the topology describes it.
 fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)> {
     let name: NamespacedName = DNS_POD.parse().ok()?;
     if topology.pods.contains_key(&name) {

@@ -1,4 +1,5 @@
-//! Rules by the namespace of the pods that they can select, so that an identity is held against few of them.
+//! An index of rules by the namespace of the pods that they can select, so that an identity is compared with few of
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use crate::selector::Operator;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RuleIndex {
     by_namespace: BTreeMap<CompactString, Vec<usize>>,
-    /// Those whose subjects name no namespace.
+    /// The rules whose subjects name no namespace.
     anywhere: Vec<usize>,
 }
 
@@ -45,7 +46,7 @@ impl RuleIndex {
     }
 }
 
-/// The only namespaces whose pods a rule can select; none where its subject may be of any.
+/// The only namespaces whose pods a rule can select; none if its subject may be in any.
 fn namespaces(rule: &Rule) -> Option<&[CompactString]> {
     let Subject::Endpoints(selector) = &rule.subject else { return None };
     selector.requirements.iter().find_map(|requirement| {

@@ -1,15 +1,15 @@
-//! The names that the DNS proxy knows.
+//! The names that the DNS proxy has learned.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::name::{DnsName, HostName};
 
-/// The names the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
+/// The names that the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
-    /// Of each host outside, the names asked for whose answers held its address, the first where it has two.
+    /// For each host outside, the names whose answers contained its address; the first address if it has two.
     pub names: BTreeMap<HostName, BTreeSet<DnsName>>,
-    /// The same of second addresses, which answers to queries for the other family hold.
+    /// The same for second addresses, which are in the answers for the other family.
     pub second_names: BTreeMap<HostName, BTreeSet<DnsName>>,
 }
 

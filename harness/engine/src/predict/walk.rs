@@ -1,4 +1,4 @@
-//! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
+//! The way of one attempt: DNS, the service's address, egress, ingress, proxies.
 
 mod certificates;
 mod enforce;
@@ -14,35 +14,35 @@ use std::net::IpAddr;
 use verdikt_scenario::attempt::{IpFamily, Request, Target};
 use verdikt_scenario::icmp::echo_request;
 use verdikt_scenario::name::DnsName;
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
+use verdikt_scenario::prediction::{Answer, Check, Decision, EnforcementPoint, Prediction};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
 
 use self::certificates::PendingTls;
 use self::service::ServiceRoute;
 use crate::decide::Traffic;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState};
+use crate::model::{EndpointState, PolicyModel};
 use crate::rule::Direction;
 
 /// What an attempt asks of the proxies on its way.
 #[derive(Clone, Copy)]
 pub(super) enum ProxyQuestion<'a> {
-    /// Nothing beyond reaching the port.
+    /// Only to reach the port.
     Reach,
     /// An HTTP request, with its authority if that is known.
     Http(&'a Request, Option<&'a str>),
-    /// The same inside TLS, whose beginning tells the host of the authority.
+    /// The same inside TLS, whose handshake has the host of the authority.
     Https(&'a Request, Option<&'a str>),
     /// A DNS query.
     Dns(&'a DnsName),
 }
 
-/// The checks on the way so far, and how they end if they have ended.
+/// The checks on the way so far, and how they end, if they have.
 struct Trace {
-    /// Most attempts meet two.
+    /// Most attempts have two checks.
     checks: Vec<Check>,
     audited: Option<EnforcementPoint>,
-    /// Whether a proxy takes what is sent.
+    /// Whether the traffic goes through a proxy.
     is_proxied: bool,
     end: Option<Answer>,
 }
@@ -57,17 +57,17 @@ impl Default for Trace {
 pub(super) struct AttemptWalk<'m> {
     model: &'m PolicyModel<'m>,
     source: &'m Endpoint,
-    /// The only family of addresses that it uses.
+    /// The only address family that it uses.
     family: Option<IpFamily>,
     /// The type of the ICMP message that it sends, if not an echo request.
     icmp_type: Option<u8>,
-    /// Whether it is made on a connection that stands already.
+    /// Whether it uses a connection that is open already.
     is_kept: bool,
-    /// The node whose address stands in the place of the source's.
+    /// The node whose address replaces the source's.
     relay: Option<Endpoint>,
-    /// Whether a local redirect policy leads to the destination.
+    /// Whether a local redirect policy led to the destination.
     is_redirected: bool,
-    /// The proxy that begins TLS again, until it has seen the certificate of the server.
+    /// The proxy that originates TLS again, until it has seen the certificate of the server.
     pending_tls: Option<PendingTls>,
     trace: Trace,
 }
@@ -75,11 +75,11 @@ pub(super) struct AttemptWalk<'m> {
 /// A port of an attempt; none for a ping.
 type ProtocolPort = Option<(Protocol, Port)>;
 
-/// Who is asked for a decision about which traffic.
+/// One side of a walk: the endpoint that decides, and the traffic.
 struct WalkSide<'a> {
     direction: Direction,
     endpoint: &'a Endpoint,
-    subject: &'a SubjectState,
+    subject: &'a EndpointState,
     peer: &'a Identity,
     traffic: Traffic,
 }
@@ -93,23 +93,23 @@ impl<'m> AttemptWalk<'m> {
         Self { model, source, family, icmp_type, is_kept, relay, is_redirected, pending_tls, trace }
     }
 
-    /// The same over one family of addresses alone.
+    /// The same over one address family.
     pub(super) fn over(self, family: Option<IpFamily>) -> Self {
         Self { family, ..self }
     }
 
-    /// The same with an ICMP message of this type, where it sends any.
+    /// The same with an ICMP message of this type, if it sends any.
     pub(super) fn sending(self, icmp_type: Option<u8>) -> Self {
         Self { icmp_type, ..self }
     }
 
-    /// The same on a connection that stands already.
+    /// The same on a connection that is open already.
     pub(super) fn on_connection(self) -> Self {
         Self { is_kept: true, ..self }
     }
 
-    /// The identity that an end has by the address that is used; a host outside has one for each.
-    fn identity_of(&self, endpoint: &Endpoint, subject: &'m SubjectState) -> Cow<'m, Identity> {
+    /// The identity of an end by the address that is used; a host outside has one for each address.
+    fn identity_of(&self, endpoint: &Endpoint, subject: &'m EndpointState) -> Cow<'m, Identity> {
         let identity = &subject.identity;
         let (Some(family), Endpoint::World(host)) = (self.family, endpoint) else {
             return Cow::Borrowed(identity);
@@ -121,47 +121,47 @@ impl<'m> AttemptWalk<'m> {
         }
     }
 
-    /// Goes on after the checks of another walk.
+    /// Continues after the checks of another walk.
     pub(super) fn after(model: &'m PolicyModel<'m>, source: &'m Endpoint, checks: Vec<Check>) -> Self {
         Self { trace: Trace { checks, ..Trace::default() }, ..Self::new(model, source) }
     }
 
-    /// Whether a proxy takes what is sent.
+    /// Whether the traffic goes through a proxy.
     pub(super) fn is_proxied(&self) -> bool {
         self.trace.is_proxied
     }
 
-    /// Whether something has ended it.
+    /// Whether the walk has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.trace.end.is_some()
     }
 
-    /// What the attempt comes to.
+    /// The prediction for the attempt.
     pub(super) fn into_prediction(mut self) -> Prediction {
         self.trace.checks.shrink_to_fit();
-        // Of a connection that stands, audit mode reports nothing.
+        // On an open connection, audit mode reports nothing.
         let audited = self.trace.audited.filter(|_| !self.is_kept);
         let passed = audited.map_or(Answer::Allow, Answer::Audit);
         Prediction { answer: self.trace.end.unwrap_or(passed), checks: self.trace.checks }
     }
 
-    /// Ends the walk with something the engine does not know.
+    /// Ends the walk because the engine does not know.
     pub(super) fn abstain(&mut self, question: String, gap: String) {
-        self.end_with(question, Finding::Unknown { gap, rule: None });
+        self.end_with(question, Decision::Unknown { gap, rule: None });
     }
 
-    /// Ends the walk with something that chance decides.
+    /// Ends the walk because the result is random.
     pub(super) fn leave_to_chance(&mut self, question: String, gap: String) {
-        self.end_with(question, Finding::Chance { gap });
+        self.end_with(question, Decision::Chance { gap });
     }
 
-    fn end_with(&mut self, question: String, finding: Finding) {
-        self.note(EnforcementPoint::Egress, self.source.clone(), question, finding);
+    fn end_with(&mut self, question: String, decision: Decision) {
+        self.note(EnforcementPoint::Egress, self.source.clone(), question, decision);
         self.trace.end = Some(Answer::Abstain);
     }
 
-    fn note(&mut self, point: EnforcementPoint, endpoint: Endpoint, question: String, finding: Finding) {
-        self.trace.checks.push(Check { point, endpoint, question, finding });
+    fn note(&mut self, point: EnforcementPoint, endpoint: Endpoint, question: String, decision: Decision) {
+        self.trace.checks.push(Check { point, endpoint, question, decision });
     }
 
     /// Goes to a target, through DNS if it is a name.
@@ -231,7 +231,7 @@ impl<'m> AttemptWalk<'m> {
         if let Some((protocol, port)) = port {
             return Traffic::Port(protocol, port.get());
         }
-        // Endpoints of the cluster have addresses of both families; the other end has the choice.
+        // Endpoints of the cluster have addresses of both families, so the other end decides.
         let address = |endpoint: &Endpoint| {
             self.model.subjects.get(endpoint).and_then(|subject| subject.identity.address)
         };
@@ -241,8 +241,8 @@ impl<'m> AttemptWalk<'m> {
         Traffic::Icmp { v6, kind: self.icmp_type.unwrap_or_else(|| echo_request(family)) }
     }
 
-    /// Meets the egress policy of the source, then the ingress policy of the destination, with the proxies of each.
-    /// `names` are those that the attempt has learned for the destination. Returns whether the DNS proxy judged.
+    /// Applies the egress policy of the source, then the ingress policy of the destination, with the proxies of each.
+    /// `names` are those that the attempt has learned for the destination. Returns whether the DNS proxy decided.
     fn cross(
         &mut self,
         destination: &Endpoint,
@@ -255,16 +255,16 @@ impl<'m> AttemptWalk<'m> {
             self.abstain(format!("to {destination}"), "an end of this attempt".to_owned());
             return false;
         };
-        let finding = match (from.is_managed, to.is_managed) {
-            (false, false) => Some(Finding::OutsideCluster),
-            // What a node sends itself never leaves it.
-            _ if from.node.is_some() && from.node == to.node => Some(Finding::OutsideCluster),
-            _ if source == destination => Some(Finding::Itself { through: None }),
+        let decision = match (from.is_managed, to.is_managed) {
+            (false, false) => Some(Decision::OutsideCluster),
+            // What a node sends to itself never leaves it.
+            _ if from.node.is_some() && from.node == to.node => Some(Decision::OutsideCluster),
+            _ if source == destination => Some(Decision::Itself { through: None }),
             _ => None,
         };
-        if let Some(finding) = finding {
+        if let Some(decision) = decision {
             let text = format!("to {destination}, {}", traffic_text(traffic));
-            self.note(EnforcementPoint::Egress, source.clone(), text, finding);
+            self.note(EnforcementPoint::Egress, source.clone(), text, decision);
             return false;
         }
         if *destination == Endpoint::Cilium(CiliumEndpoint::Ingress)
@@ -295,11 +295,11 @@ impl<'m> AttemptWalk<'m> {
         through_dns_proxy
     }
 
-    /// Meets the ingress policy of a destination, with its proxies.
+    /// Applies the ingress policy of a destination, with its proxies.
     fn enter(
         &mut self,
-        (destination, to): (&Endpoint, &'m SubjectState),
-        from: &'m SubjectState,
+        (destination, to): (&Endpoint, &'m EndpointState),
+        from: &'m EndpointState,
         traffic: Traffic,
         question: ProxyQuestion<'_>,
     ) {

@@ -3,7 +3,7 @@
 use super::Direction;
 use crate::identity::Identity;
 
-/// The fields that name peers. Their order is that in which the agent looks for two of them in one item.
+/// The fields that name peers, in the order in which the agent looks for two of them in one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is spelled as in a policy, without `from` and `to`")]
 pub enum PeerField {
@@ -32,7 +32,7 @@ impl PeerField {
         Self::Nodes,
     ];
 
-    /// The word a policy has for it in a direction; none where the direction has no such field.
+    /// The key of a policy in a direction; none if the direction has no such field.
     pub fn word(self, direction: Direction) -> Option<&'static str> {
         let (ingress, egress) = match self {
             Self::Endpoints => (Some("fromEndpoints"), "toEndpoints"),
@@ -51,7 +51,7 @@ impl PeerField {
         }
     }
 
-    /// Whether an empty list of it is nobody. The other fields count as absent then.
+    /// Whether an empty list of it matches no peer. Other fields are treated as absent if they are empty.
     pub(crate) fn is_nobody_when_empty(self) -> bool {
         matches!(self, Self::Endpoints | Self::Nodes | Self::Entities | Self::Cidr | Self::CidrSet)
     }
@@ -95,7 +95,7 @@ impl Entity {
         ("kube-apiserver", Self::KubeApiserver),
     ];
 
-    /// The word a policy has for it.
+    /// The word in a policy.
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, entity)| *entity == self).map_or("", |(word, _)| word)
     }

@@ -1,4 +1,4 @@
-//! What rules ask for, as text.
+//! Formats what rules require.
 
 use std::fmt;
 

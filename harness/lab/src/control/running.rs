@@ -1,4 +1,5 @@
-//! Labs that run on this machine: found by the names of their sockets, and believed only if the kernel agrees.
+//! Running labs of this machine: found by the names of their sockets, and trusted only if the kernel confirms the
+//! process.
 
 use std::io::{self, BufReader, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -13,42 +14,42 @@ use verdikt_scenario::plain::Plain;
 
 use super::LabRequest;
 
-/// What begins the name of every lab's socket.
+/// The prefix of the name of every lab's socket.
 const PREFIX: &str = "verdikt-lab/";
-/// The most bytes of a scenario's name in that of a socket, which has 107 at most.
+/// The longest scenario name in the name of a socket, in bytes; the whole has 107 at most.
 const LONGEST_NAME: usize = 80;
 
-/// A running lab, as found from outside.
+/// A running lab, as seen from outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunningLab {
     /// Its process.
     pub pid: u32,
-    /// The scenario it runs, by the name that [`RunningLab::name_of`] makes of it.
+    /// The scenario that it runs, in the form of [`RunningLab::name_of`].
     pub scenario: String,
 }
 
-/// A name of a lab that a process listens under, and whose process that is.
+/// A lab's name under which a process listens, and the owner of that process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoundLab {
-    /// What the name says.
+    /// What the name contains.
     pub lab: RunningLab,
-    /// What the kernel says.
+    /// What the kernel reports.
     pub whose: LabOwner,
 }
 
-/// Who listens under the name of a lab.
+/// The process that listens under the name of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LabOwner {
-    /// The lab, and it is this user's.
+    /// The lab of this user.
     Ours,
-    /// The lab, and it is another user's.
+    /// The lab of another user.
     OfUser(u32),
-    /// Not the process that the name says.
+    /// Another process than the one in the name.
     NotTheLab,
 }
 
 impl RunningLab {
-    /// The name of a scenario as labs are known by it: in one line, and not too long.
+    /// A scenario's name in the form that labs use: on one line, and not too long.
     pub fn name_of(scenario: &str) -> String {
         let name = String::from(Plain::line(scenario));
         name[..name.floor_char_boundary(LONGEST_NAME)].to_owned()
@@ -59,12 +60,13 @@ impl RunningLab {
         format!("{PREFIX}{}/{}", self.pid, self.scenario)
     }
 
-    /// Begins to listen as this lab.
+    /// Starts to listen as this lab.
     pub fn listen(&self) -> io::Result<UnixListener> {
         UnixListener::bind_addr(&SocketAddr::from_abstract_name(self.socket())?)
     }
 
-    /// Asks the lab, if it is this user's; the answers are lines of JSON. The lab knows how long its client stays.
+    /// Sends a request to the lab, if it is this user's. Answers are lines of JSON. The lab notices when its client
+    /// goes.
     pub fn ask(&self, ask: &LabRequest) -> io::Result<BufReader<UnixStream>> {
         let (mut stream, whose) = self.connect()?;
         if whose != LabOwner::Ours {
@@ -78,19 +80,19 @@ impl RunningLab {
         Ok(BufReader::new(stream))
     }
 
-    /// Every lab that runs on this machine, and every process that says it is one. Nobody is asked anything.
+    /// Every lab on this machine, and every process that claims to be one. No process is contacted for a request.
     pub fn all() -> io::Result<Vec<FoundLab>> {
         let sockets = std::fs::read("/proc/net/unix")?;
         let mut labs: Vec<Self> = sockets.split(|byte| *byte == b'\n').filter_map(parse).collect();
         labs.sort();
         labs.dedup();
-        // One that cannot be reached has ended, or does not answer.
+        // A lab that cannot be reached has ended, or does not answer.
         let found = |lab: Self| lab.connect().ok().map(|(_, whose)| FoundLab { lab, whose });
         Ok(labs.into_iter().filter_map(found).collect())
     }
 
-    /// A connection to who listens under the lab's name, and whose process that is. Does not wait for one who takes no
-    /// connections.
+    /// Connects to the process that listens under the lab's name, and returns its owner. Does not wait for a process
+    /// that accepts no connections.
     fn connect(&self) -> io::Result<(UnixStream, LabOwner)> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let end: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
@@ -107,8 +109,8 @@ impl RunningLab {
     }
 }
 
-/// A lab from a line of `/proc/net/unix`, whose last column shows an abstract name after an `@`. A name may have any
-/// bytes; one that is not text belongs to no lab.
+/// A lab from a line of `/proc/net/unix`, whose last column shows an abstract name after an `@`. A name may contain
+/// any bytes; one that is not text belongs to no lab.
 fn parse(line: &[u8]) -> Option<RunningLab> {
     let (_, name) = str::from_utf8(line).ok()?.split_once('@')?;
     let (pid, scenario) = name.strip_prefix(PREFIX)?.split_once('/')?;

@@ -1,4 +1,4 @@
-//! One connection, as far as the datapath carries it: from an endpoint or a proxy to an endpoint or a proxy.
+//! One connection in the datapath, between two of endpoints and proxies.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,30 +19,30 @@ const TCP_ESTABLISHED: Duration = Duration::from_secs(8000);
 const TCP_CLOSING: Duration = Duration::from_secs(10);
 const OTHER: Duration = Duration::from_mins(1);
 
-/// The way of a packet within its connection.
+/// The direction of a packet within its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ConnectionDirection {
-    /// As the packet that began it.
+    /// The direction of the first packet.
     Original,
-    /// Back.
+    /// The opposite direction.
     Reply,
 }
 
-/// Who talks to whom, whatever services and proxies do to addresses on the way.
+/// The true client and server, whatever services and proxies do to the addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Leg {
-    /// The client's link, also where the packets come from a proxy.
+    /// The client's link, even if the packets come from a proxy.
     pub(super) client: LinkId,
     /// The client's and the server's true addresses and ports.
     pub(super) truth: Tuple,
     /// The type of an ICMP message.
     pub(super) icmp_kind: Option<u8>,
-    /// The proxy's doing that it has passed already.
+    /// The redirect that it has passed already.
     pub(super) via: Option<Arc<Redirect>>,
 }
 
 impl Leg {
-    /// As policies see it; none for a protocol they do not know.
+    /// The traffic as policies see it; none for a protocol that they do not know.
     pub(super) fn traffic(&self) -> Option<Traffic> {
         match self.protocol() {
             FlowProtocol::Port(protocol) => Some(Traffic::Port(protocol, self.truth.destination_port)),
@@ -55,14 +55,14 @@ impl Leg {
         flow_protocol(&self.truth, self.icmp_kind)
     }
 
-    /// Whether it is an ICMP message that asks nothing.
+    /// Whether it is an ICMP message that expects no answer.
     pub(super) fn needs_no_answer(&self) -> bool {
         let of_echoes =
             matches!((self.truth.protocol, self.icmp_kind), (ICMP, Some(0 | 8)) | (ICMP_V6, Some(128 | 129)));
         self.icmp_kind.is_some() && !of_echoes
     }
 
-    /// The transport; none for one without ports.
+    /// The transport protocol; none if it has no ports.
     pub(super) fn transport(&self) -> Option<Protocol> {
         match self.protocol() {
             FlowProtocol::Port(protocol) => Some(protocol),
@@ -71,7 +71,7 @@ impl Leg {
     }
 }
 
-/// The protocol of a packet as flows give it.
+/// The protocol of a packet, as in flows.
 pub(super) fn flow_protocol(tuple: &Tuple, icmp_kind: Option<u8>) -> FlowProtocol {
     match (tuple.protocol, icmp_kind) {
         (TCP, _) => FlowProtocol::Port(Protocol::Tcp),
@@ -86,9 +86,9 @@ pub(super) fn flow_protocol(tuple: &Tuple, icmp_kind: Option<u8>) -> FlowProtoco
 #[derive(Debug)]
 pub(super) struct TrackedConnection {
     pub(super) leg: Leg,
-    /// Where its first packet came from.
+    /// The link of its first packet.
     pub(super) from: LinkId,
-    /// Where its packets go.
+    /// The link that its packets go to.
     pub(super) to: LinkId,
     /// The tuple as sent at `from`.
     pub(super) incoming: Tuple,
@@ -96,11 +96,11 @@ pub(super) struct TrackedConnection {
     pub(super) outgoing: Tuple,
     /// The service's address and port that the client uses.
     pub(super) service: Option<(IpAddr, u16)>,
-    /// The proxy it goes to.
+    /// The proxy that it goes to.
     pub(super) redirect: Option<Arc<Redirect>>,
-    /// Under which revision of the policy it was allowed; none where no policy applies.
+    /// The revision of the policy that allowed it; none if no policy applies.
     pub(super) judged: Option<u64>,
-    /// Since when no more of its client's packets pass, as far as reported.
+    /// The time since which further packets of its client are stopped, as far as reported.
     pub(super) blocked: Option<Duration>,
     pub(super) life: Life,
 }
@@ -115,16 +115,16 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Of a connection that a packet begins.
+    /// The lifetime of a connection that a packet opens.
     pub(super) fn begin(content: PacketContent, at: Duration) -> Self {
-        // Without its beginning, a TCP connection is taken for an established one.
+        // A TCP connection whose start was not seen counts as established.
         let answered = matches!(content, PacketContent::Tcp(flags) if !flags.opens());
         let mut life = Self { answered, finished: [false; 2], reset: false, expires: at };
         life.touch(content, ConnectionDirection::Original, at);
         life
     }
 
-    /// A packet of the connection came by.
+    /// Records a packet of the connection.
     pub(super) fn touch(&mut self, content: PacketContent, way: ConnectionDirection, at: Duration) {
         if self.is_closing() {
             return;
@@ -151,7 +151,7 @@ impl Life {
         self.reset || self.finished == [true; 2]
     }
 
-    /// Whether the server has answered and nobody has closed it.
+    /// Whether the server has answered and neither side has closed it.
     pub(super) fn is_established(&self) -> bool {
         self.answered && !self.is_closing()
     }

@@ -1,4 +1,4 @@
-//! The connections known, and who may have how many of them.
+//! The known connections, and the limits for each link.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::services::Services;
 use crate::packet::Tuple;
 use crate::redirect::Redirects;
 
-/// How many connections a link may have, and how many of those may go through proxies: what a flood can take.
+/// The largest number of connections of a link, and of those through proxies: the limits of a flood.
 const LIMIT: ConnectionLimits = ConnectionLimits { direct: 16_384, redirected: 8_192 };
 
-/// How many established connections are spared, of the oldest, when one has to go.
+/// How many of the oldest established connections are kept when one has to be dropped.
 const SPARED: usize = 16;
 
 struct ConnectionLimits {
@@ -23,18 +23,18 @@ struct ConnectionLimits {
     redirected: usize,
 }
 
-/// What a packet is recognised by: the same tuple from another link belongs to another connection.
+/// The key of a packet's connection: the same tuple from another link belongs to another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ConnectionKey {
     pub(super) link: LinkId,
     pub(super) tuple: Tuple,
 }
 
-/// A connection's place in the table.
+/// The index of a connection in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConnectionSlot(usize);
 
-/// The connections of one link in the order they began; also some that have gone.
+/// The connections of one link in the order in which they were opened; some may be gone.
 #[derive(Debug, Default)]
 struct Queue {
     alive: usize,
@@ -47,7 +47,7 @@ struct Queues {
     redirected: Queue,
 }
 
-/// The table.
+/// The table of connections.
 #[derive(Debug)]
 pub(super) struct Connections {
     redirects: Arc<Redirects>,
@@ -75,7 +75,7 @@ impl Connections {
         self.slots.len() - self.free.len()
     }
 
-    /// The connection a packet belongs to, and which way the packet goes.
+    /// The connection of a packet, and the direction of the packet in it.
     pub(super) fn find(
         &mut self,
         key: &ConnectionKey,
@@ -89,7 +89,7 @@ impl Connections {
         None
     }
 
-    /// Whether a first packet would belong to a connection. One that is closed gives way to it.
+    /// Whether a first packet would belong to a connection. A closed connection is replaced.
     pub(super) fn has(&self, key: &ConnectionKey, at: Duration) -> bool {
         let found = self.by_key.get(key).and_then(|&(slot, _)| self.get(slot));
         found.is_some_and(|connection| !connection.life.is_closing() && connection.life.expires > at)
@@ -103,8 +103,7 @@ impl Connections {
         self.slots.get_mut(slot.0)?.as_mut().map(|(_, connection)| connection)
     }
 
-    /// Makes room for one more connection of a client's link, at the cost of its oldest. False if all of those
-    /// are in use.
+    /// Makes room for another connection of a client's link by dropping its oldest. False if all of those are in use.
     pub(super) fn make_room(&mut self, client: LinkId, kind: QueueKind, at: Duration) -> bool {
         let limit = match kind {
             QueueKind::Direct => LIMIT.direct,
@@ -129,7 +128,7 @@ impl Connections {
         queue(&mut self.queues, client, kind).alive < limit
     }
 
-    /// Adds a connection. Others that cannot be told from it, in either direction, give way.
+    /// Adds a connection. It replaces others that cannot be told from it, in either direction.
     pub(super) fn add(&mut self, connection: TrackedConnection) -> ConnectionSlot {
         let keys = keys(&connection);
         for key in keys {
@@ -153,7 +152,7 @@ impl Connections {
         slot
     }
 
-    /// Forgets a connection, and with one to a proxy also the proxy's own to the server.
+    /// Drops a connection; if it goes to a proxy, also the proxy's connection to the server.
     pub(super) fn forget(&mut self, slot: ConnectionSlot) {
         let Some((_, connection)) = self.slots.get_mut(slot.0).and_then(Option::take) else { return };
         self.free.push(slot);
@@ -173,19 +172,19 @@ impl Connections {
             destination_port: redirect.server.port(),
             protocol: connection.incoming.protocol,
         };
-        // The proxy's own connection comes from the link this one goes to.
+        // The proxy's connection starts at the link that this one goes to.
         if let Some(&(upstream, _)) = self.by_key.get(&ConnectionKey { link: connection.to, tuple }) {
             self.forget(upstream);
         }
     }
 
-    /// Forgets every connection that a link has a part in.
+    /// Drops every connection over a link.
     pub(super) fn forget_link(&mut self, link: LinkId) {
         self.forget_if(|connection| [connection.from, connection.to, connection.leg.client].contains(&link));
         self.queues.remove(&link);
     }
 
-    /// Forgets connections whose backend has left their service.
+    /// Drops connections whose backend has left their service.
     pub(super) fn forget_services(&mut self, services: &Services) {
         self.forget_if(|connection| match (connection.service, connection.leg.transport()) {
             (Some((address, port)), Some(protocol)) => {
@@ -196,7 +195,7 @@ impl Connections {
         });
     }
 
-    /// Forgets what has been idle for too long.
+    /// Drops connections that have been idle for too long.
     pub(super) fn expire(&mut self, at: Duration) {
         self.forget_if(|connection| connection.life.expires <= at);
         for queues in self.queues.values_mut() {
@@ -214,7 +213,7 @@ impl Connections {
         }
     }
 
-    /// Now and then, drops from the queues what has gone, so that they stay in proportion to what is there.
+    /// From time to time, removes dropped connections from the queues, so that these do not outgrow the table.
     fn tidy(&mut self) {
         if !self.last.is_multiple_of(4096) {
             return;

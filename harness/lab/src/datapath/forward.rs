@@ -1,4 +1,4 @@
-//! A packet's way through the datapath, and the packets of connections that are known.
+//! Forwards packets, and handles those of known connections.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::report::Dropped;
 use super::{Datapath, Effects, LinkId};
 use crate::packet::{self, Headers, PacketContent, TCP, Tuple, rewrite};
 
-/// Where a packet goes, and with which addresses and ports.
+/// The destination of a packet, with its new addresses and ports.
 pub(super) type Next = (LinkId, Tuple);
 
 impl Datapath {
@@ -89,7 +89,7 @@ impl Datapath {
         })
     }
 
-    /// Whether the policy has changed since a connection was judged, or its denial is to be reported again.
+    /// Whether the policy has changed since a connection was decided, or its denial must be reported again.
     fn is_to_be_judged(&self, slot: ConnectionSlot, at: Duration) -> bool {
         let Some(connection) = self.connections.get(slot) else { return false };
         let Some(revision) = connection.judged else { return false };
@@ -97,9 +97,9 @@ impl Datapath {
             || connection.blocked.is_some_and(|since| at >= since + DENIAL_REPORTED_EVERY)
     }
 
-    /// Judges an established connection by the policy now in force. What it now denies is stopped, and so is a TCP
-    /// connection that it now leads through a proxy, or no longer: neither end could go on with it. Others are
-    /// begun anew.
+    /// Decides again about an established connection by the current policy. It stops what the policy now denies, and
+    /// a TCP connection that must now go through a proxy, or no longer: neither end could continue it. Other
+    /// connections are opened again.
     fn judge_again(
         &mut self,
         slot: ConnectionSlot,
@@ -122,7 +122,7 @@ impl Datapath {
             connection.blocked = None;
             return Ok(());
         }
-        // What has no state yet, or none at all, is begun anew, with all that is reported then.
+        // A connection without state is opened again, with all its reports.
         let opens = matches!(headers.content, PacketContent::Tcp(flags) if flags.opens());
         let denied = judged.route == Route::Vanish;
         if opens || (headers.tuple.protocol != TCP && !denied) {

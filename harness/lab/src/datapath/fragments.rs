@@ -1,6 +1,7 @@
-//! Fragments: the ports stand in the first only, the others belong to the same connection.
+//! Fragments: only the first contains the ports; the others belong to the same connection.
 //!
-//! Nothing is put together: the receiver does that. <https://docs.cilium.io/en/stable/network/concepts/fragmentation/>
+//! Fragments are not reassembled: the receiver does that.
+//! <https://docs.cilium.io/en/stable/network/concepts/fragmentation/>
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -11,10 +12,10 @@ use rustc_hash::FxHashMap;
 use super::report::Dropped;
 use crate::packet::{Fragment, Headers, Tuple};
 
-/// How many packets in fragments are remembered for a link.
+/// The number of fragmented packets that are remembered for a link.
 const MOST: usize = 1024;
 
-/// As long as Linux waits for the rest of a packet (`ipfrag_time`).
+/// The time for which Linux waits for the rest of a packet (`ipfrag_time`).
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,12 +29,12 @@ struct FragmentKey {
 #[derive(Clone, Copy, Debug)]
 struct First {
     tuple: Tuple,
-    /// Where fragments that overwrite nothing may begin.
+    /// The offsets of fragments that overwrite nothing.
     end_of_transport: usize,
     expires: Duration,
 }
 
-/// The first fragments seen of a link.
+/// The first fragments seen on a link.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     firsts: FxHashMap<FragmentKey, First>,
@@ -41,7 +42,7 @@ pub(super) struct Fragments {
 }
 
 impl Fragments {
-    /// Remembers a first fragment, and gives a later one the tuple of its first.
+    /// Remembers a first fragment, and gives later ones its tuple.
     pub(super) fn complete(
         &mut self,
         headers: &mut Headers,

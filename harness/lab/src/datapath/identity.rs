@@ -1,4 +1,4 @@
-//! Numeric identities that Cilium reserves.
+//! Cilium's reserved numeric identities.
 //!
 //! <https://docs.cilium.io/en/stable/gettingstarted/terminology/#special-identities>
 
@@ -7,7 +7,7 @@ use verdikt_engine::identity::Identity;
 /// The identity of an address outside the cluster.
 pub const WORLD: u32 = 2;
 
-/// Reserved labels and their numbers; the first that an identity has, counts.
+/// Reserved labels and their numbers; the first one that an identity has counts.
 const RESERVED: &[(&str, u32)] = &[
     ("host", 1),
     ("kube-apiserver", 7),
@@ -19,7 +19,7 @@ const RESERVED: &[(&str, u32)] = &[
     ("world", WORLD),
 ];
 
-/// The number Cilium reserves for an identity; none for a pod's.
+/// The reserved number of an identity; none for pods.
 pub fn reserved(identity: &Identity) -> Option<u32> {
     RESERVED.iter().find(|(label, _)| identity.is_reserved(label)).map(|(_, number)| *number)
 }

@@ -1,11 +1,11 @@
-//! The policies of both sides: the source's at egress, then the destination's at ingress.
+//! Applies the policies of both sides: the source's at egress, then the destination's at ingress.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use verdikt_engine::decide::SideVerdict;
+use verdikt_engine::datapath::{MatchKind, PacketDecision, ProxyKind};
+use verdikt_engine::decide::DecisionKind;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{MatchKind, ProxyKind, Ruling};
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
@@ -19,28 +19,28 @@ use super::connection::Leg;
 pub(super) enum Route {
     /// It goes on to its destination.
     Pass,
-    /// A proxy judges further, for the policy of this direction.
+    /// It goes to a proxy, by the policy of this direction.
     Proxy(ProxyKind, Direction),
-    /// It vanishes.
+    /// It is dropped without an answer.
     Vanish,
 }
 
-/// A route, and what there is to report: one flow for each side that has a policy, up to the one that stops it.
+/// A route with its flows: one for each side that has a policy, up to the one that stops the connection.
 #[derive(Debug)]
 pub(super) struct JudgedRoute {
     pub(super) route: Route,
     pub(super) flows: Vec<Flow>,
 }
 
-/// What one side makes of a ruling.
-struct SideJudgement {
+/// What one side does with a connection, and how a flow reports it.
+struct SideRoute {
     verdict: FlowVerdict,
     drop_reason: Option<DropReason>,
     route: Route,
 }
 
 impl Datapath {
-    /// Judges a connection by every policy that is still to come.
+    /// Applies every policy that the connection has not passed yet.
     pub(super) fn judge(&self, leg: &Leg, at: Duration) -> JudgedRoute {
         let mut judged = JudgedRoute { route: Route::Pass, flows: Vec::new() };
         let Some(traffic) = leg.traffic() else { return judged };
@@ -56,25 +56,25 @@ impl Datapath {
         };
         for (link, direction, peer) in sides.into_iter().flatten() {
             let Some(subject) = self.links.get(&link).and_then(|link| link.endpoint()) else { continue };
-            let ruling = self.policy.packet(subject, direction, peer, traffic);
-            if refuses_in_proxy(subject, &ruling, leg.protocol()) {
-                judged.flows.extend(self.refusal_of_gateway(leg, direction, &ruling, at));
+            let decision = self.policy.packet(subject, direction, peer, traffic);
+            if refuses_in_proxy(subject, &decision, leg.protocol()) {
+                judged.flows.extend(self.refusal_of_gateway(leg, direction, &decision, at));
                 judged.route = Route::Proxy(ProxyKind::Http, direction);
                 break;
             }
-            // Whatever the gateway's policy lets in is for its proxy.
+            // What the gateway's policy allows goes to its proxy.
             if leg.transport() == Some(Protocol::Tcp)
                 && direction == Direction::Ingress
                 && self.policy.is_gateway(subject)
             {
                 let route = Route::Proxy(ProxyKind::Http, direction);
-                let side = SideJudgement { verdict: FlowVerdict::Redirected, drop_reason: None, route };
-                judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
+                let side = SideRoute { verdict: FlowVerdict::Redirected, drop_reason: None, route };
+                judged.flows.push(self.verdict_flow(leg, direction, &decision, &side, at));
                 judged.route = route;
                 break;
             }
-            let Some(side) = self.side(subject, &ruling, direction, leg.protocol()) else { continue };
-            judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
+            let Some(side) = self.side(subject, &decision, direction, leg.protocol()) else { continue };
+            judged.flows.push(self.verdict_flow(leg, direction, &decision, &side, at));
             judged.route = side.route;
             if side.route != Route::Pass {
                 break;
@@ -83,65 +83,61 @@ impl Datapath {
         judged
     }
 
-    /// None where nothing is enforced.
+    /// What one side does; none if nothing is enforced.
     fn side(
         &self,
         subject: &Endpoint,
-        ruling: &Ruling,
+        decision: &PacketDecision,
         direction: Direction,
         protocol: FlowProtocol,
-    ) -> Option<SideJudgement> {
-        let pass = SideJudgement { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
+    ) -> Option<SideRoute> {
+        let pass = SideRoute { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
         let denied = |reason| {
             if self.policy.audits(subject) {
-                SideJudgement { verdict: FlowVerdict::Audit, drop_reason: None, route: Route::Pass }
+                SideRoute { verdict: FlowVerdict::Audit, drop_reason: None, route: Route::Pass }
             } else {
-                SideJudgement {
-                    verdict: FlowVerdict::Dropped,
-                    drop_reason: Some(reason),
-                    route: Route::Vanish,
-                }
+                SideRoute { verdict: FlowVerdict::Dropped, drop_reason: Some(reason), route: Route::Vanish }
             }
         };
-        let unknown = |gap: &str| SideJudgement {
+        let unknown = |gap: &str| SideRoute {
             verdict: FlowVerdict::Error,
             drop_reason: Some(DropReason::NotModelled(gap.to_owned())),
             route: Route::Vanish,
         };
-        Some(match ruling.verdict {
-            SideVerdict::NotEnforced => return None,
-            SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => pass,
-            SideVerdict::Allow { redirected: true } => match (ruling.proxy, protocol) {
+        Some(match decision.kind {
+            DecisionKind::NotEnforced => return None,
+            DecisionKind::LocalHost | DecisionKind::Allow { redirected: false } => pass,
+            DecisionKind::Allow { redirected: true } => match (decision.proxy, protocol) {
                 (Some(ProxyKind::Tls), FlowProtocol::Port(Protocol::Udp | Protocol::Sctp)) => {
                     unknown("what a proxy for TLS makes of datagrams")
                 }
-                (Some(kind), FlowProtocol::Port(_)) => SideJudgement {
+                (Some(kind), FlowProtocol::Port(_)) => SideRoute {
                     verdict: FlowVerdict::Redirected,
                     drop_reason: None,
                     route: Route::Proxy(kind, direction),
                 },
                 _ => unknown("what this proxy does"),
             },
-            SideVerdict::Denied => denied(DropReason::PolicyDeny),
-            SideVerdict::NoRuleAllows => denied(DropReason::PolicyDenied),
-            SideVerdict::Unknown => unknown(ruling.gap.as_deref().unwrap_or("what a rule does")),
-            SideVerdict::Conflict => {
+            DecisionKind::Denied => denied(DropReason::PolicyDeny),
+            DecisionKind::NoRuleAllows => denied(DropReason::PolicyDenied),
+            DecisionKind::Unknown => unknown(decision.gap.as_deref().unwrap_or("what a rule does")),
+            DecisionKind::Conflict => {
                 unknown("what is in force where the agent cannot compute the endpoint's policy")
             }
         })
     }
 
-    /// The flows of a connection that the gateway's proxy refuses: whatever is asked on it is answered with 403.
+    /// The flows of a connection that the gateway's proxy refuses: every request on it is answered with 403.
     fn refusal_of_gateway(
         &self,
         leg: &Leg,
         direction: Direction,
-        ruling: &Ruling,
+        decision: &PacketDecision,
         at: Duration,
     ) -> [Flow; 2] {
         let route = Route::Proxy(ProxyKind::Http, direction);
-        let side = SideJudgement { verdict: FlowVerdict::Redirected, drop_reason: None, route };
-        let taken = self.verdict_flow(leg, direction, ruling, &side, at);
+        let side = SideRoute { verdict: FlowVerdict::Redirected, drop_reason: None, route };
+        let taken = self.verdict_flow(leg, direction, decision, &side, at);
         let request = ProxyRequest::Http {
             method: "any".to_owned(),
             path: "/".to_owned(),
@@ -158,14 +154,14 @@ impl Datapath {
         [taken, refused]
     }
 
-    /// The flow that tells of a packet's delivery, where nothing is answered to it and so nobody else tells of it.
+    /// The flow of a delivered packet that gets no answer, so that nothing else reports it.
     pub(super) fn delivery(&self, leg: &Leg, at: Duration) -> Option<Flow> {
         let link = self.owner(leg.truth.destination)?;
         let endpoint = self.links.get(&link)?.endpoint()?;
-        let side = SideJudgement { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
+        let side = SideRoute { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
         (self.policy.is_silent(endpoint) || leg.needs_no_answer()).then(|| Flow {
             kind: FlowKind::Trace,
-            ..self.verdict_flow(leg, Direction::Ingress, &Ruling::not_enforced(), &side, at)
+            ..self.verdict_flow(leg, Direction::Ingress, &PacketDecision::not_enforced(), &side, at)
         })
     }
 
@@ -173,14 +169,14 @@ impl Datapath {
         &self,
         leg: &Leg,
         direction: Direction,
-        ruling: &Ruling,
-        side: &SideJudgement,
+        decision: &PacketDecision,
+        side: &SideRoute,
         at: Duration,
     ) -> Flow {
         let protocol = leg.protocol();
         let [source, destination] = self.ends(&leg.truth, protocol);
         let mut policies: Vec<String> = Vec::new();
-        for rule in &ruling.rules {
+        for rule in &decision.rules {
             let name = rule.object.short();
             if !policies.contains(&name) {
                 policies.push(name);
@@ -198,13 +194,13 @@ impl Datapath {
             destination,
             protocol,
             drop_reason: side.drop_reason.clone(),
-            match_type: match_kind(ruling).number(),
+            match_type: match_kind(decision).number(),
             policies,
             request: None,
         }
     }
 
-    /// The endpoint whose policy judges in a direction.
+    /// The endpoint whose policy decides in a direction.
     pub(super) fn subject(&self, leg: &Leg, direction: Direction) -> Option<&Endpoint> {
         let link = match direction {
             Direction::Egress => Some(leg.client),
@@ -213,26 +209,26 @@ impl Datapath {
         self.links.get(&link?)?.endpoint()
     }
 
-    /// The link that has an address.
+    /// The link with an address.
     pub(super) fn owner(&self, address: IpAddr) -> Option<super::LinkId> {
         self.addresses.get(&address).copied()
     }
 }
 
-/// Whether it is the gateway's own proxy that keeps to a denial, at the gateway's listener or egress, and not the datapath.
+/// Whether the gateway's own proxy enforces a denial, at its listener or at egress, and not the datapath.
 /// <https://docs.cilium.io/en/stable/network/servicemesh/ingress-and-network-policy/>
-fn refuses_in_proxy(subject: &Endpoint, ruling: &Ruling, protocol: FlowProtocol) -> bool {
+fn refuses_in_proxy(subject: &Endpoint, decision: &PacketDecision, protocol: FlowProtocol) -> bool {
     let is_gateway = *subject == Endpoint::Cilium(CiliumEndpoint::Ingress);
     let is_tcp = protocol == FlowProtocol::Port(Protocol::Tcp);
-    is_gateway && is_tcp && ruling.verdict.denies()
+    is_gateway && is_tcp && decision.kind.denies()
 }
 
-/// Where no rule of the author decides, one that Cilium adds does: all traffic where nothing isolates the
-/// endpoint, and the local host.
-fn match_kind(ruling: &Ruling) -> MatchKind {
-    match ruling.verdict {
-        SideVerdict::Allow { .. } if ruling.rules.is_empty() => MatchKind::All,
-        SideVerdict::LocalHost => MatchKind::PeerOnly,
-        _ => ruling.match_kind,
+/// The match kind of a decision. If no rule of the author decides, one that Cilium adds does: all traffic if the
+/// endpoint is not isolated, or the local host.
+fn match_kind(decision: &PacketDecision) -> MatchKind {
+    match decision.kind {
+        DecisionKind::Allow { .. } if decision.rules.is_empty() => MatchKind::All,
+        DecisionKind::LocalHost => MatchKind::PeerOnly,
+        _ => decision.match_kind,
     }
 }

@@ -1,4 +1,4 @@
-//! One link: its owner, and what is remembered for it alone, so that a flood on one link costs no other.
+//! One link: its owner and its own memory, so that a flood on one link does not affect others.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::fragments::Fragments;
 use crate::packet::Tuple;
 use crate::redirect::{PROXY_V4, PROXY_V6};
 
-/// How often the same denial, and any denial of one connection, is reported.
+/// How often the same denial is reported, and any denial of one connection.
 pub(super) const DENIAL_REPORTED_EVERY: Duration = Duration::from_secs(1);
 
 /// How many denials are remembered.
 const MOST_DENIALS: usize = 4096;
 
-/// How many drops are reported within a second.
+/// The largest number of drops that are reported within a second.
 const DROPS_PER_SECOND: u32 = 20;
 
 /// A link.
@@ -47,7 +47,7 @@ impl Link {
         }
     }
 
-    /// Whether it may send from an address. For the proxies' tokens, the connection is looked for later.
+    /// Whether it may send from an address. The tokens of proxies are checked later, with their connection.
     pub(super) fn owns(&self, source: IpAddr) -> bool {
         match &self.owner {
             LinkOwner::Endpoint { addresses, .. } => addresses.contains(&source),
@@ -69,7 +69,7 @@ impl Link {
     }
 }
 
-/// Connections denied not long ago: their next packets are neither judged nor reported.
+/// Recently denied connections: their next packets are neither decided again nor reported.
 #[derive(Debug, Default)]
 pub(super) struct Denials(FxHashMap<Tuple, Denial>);
 
@@ -81,7 +81,7 @@ struct Denial {
 }
 
 impl Denials {
-    /// Whether a packet like this one has just been denied by the same policy.
+    /// Whether the same policy has just denied a packet like this.
     pub(super) fn has(&self, tuple: &Tuple, icmp_kind: Option<u8>, revision: u64, at: Duration) -> bool {
         self.0.get(tuple).is_some_and(|denial| {
             denial.revision == revision
@@ -106,7 +106,7 @@ impl Denials {
     }
 }
 
-/// Counts within a second.
+/// Counts events within a second.
 #[derive(Debug, Default)]
 struct RateWindow {
     second: u64,

@@ -1,11 +1,11 @@
-//! First packets: whose they are, which backend they go to, and whether they may.
+//! Handles first packets: finds the client and the backend, and decides whether they may pass.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use verdikt_engine::datapath::ProxyKind;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::ProxyKind;
 use verdikt_scenario::flow::DropReason;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
@@ -20,13 +20,13 @@ use super::{Datapath, Effects, LinkId, LinkOwner};
 use crate::packet::{Headers, PacketContent, Tuple};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, TLS_PORT};
 
-/// Why Cilium drops what a host outside sends to the address that a service has in the cluster.
+/// Why Cilium drops packets from hosts outside to the cluster address of a service.
 const OF_THE_CLUSTER: &str = "Is a ClusterIP";
 
-/// The first port that a node takes for a connection of somebody else.
+/// The first port that a node uses for a client's connection.
 const RELAY_PORTS: u16 = 32_768;
 
-/// A connection about to begin.
+/// A connection to open.
 struct Start {
     leg: Leg,
     service: Option<(IpAddr, u16)>,
@@ -35,7 +35,7 @@ struct Start {
 }
 
 impl Datapath {
-    /// Handles a packet that belongs to no connection known.
+    /// Handles a packet that belongs to no known connection.
     pub(super) fn open(
         &mut self,
         from: LinkId,
@@ -88,7 +88,7 @@ impl Datapath {
         Ok((to, outgoing))
     }
 
-    /// To the owner of the destination, as the policy lets it.
+    /// Sends it to the owner of the destination, if the policy allows it.
     fn pass(
         &self,
         start: &Start,
@@ -106,9 +106,9 @@ impl Datapath {
         Ok((to, outgoing))
     }
 
-    /// The connection that a packet may begin, unless it is denied already.
+    /// The connection that a packet may open, unless it is denied already.
     fn start(&self, from: LinkId, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
-        // The first fragment begins a connection, or nothing does.
+        // Only the first fragment opens a connection.
         if headers.content == PacketContent::LaterFragment {
             return Err(Dropped::Silently);
         }
@@ -122,7 +122,7 @@ impl Datapath {
         }
     }
 
-    /// From an endpoint: to a service's backend, if it is a service's address.
+    /// From an endpoint: to a backend, if the destination is a service's address.
     fn start_of_endpoint(&self, from: LinkId, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
@@ -152,7 +152,7 @@ impl Datapath {
         })
     }
 
-    /// The same, from a node: under the client's port, or the next that no open connection to the backend has.
+    /// The same through a node: with the client's port, or the next one that no open connection to the backend has.
     fn relayed(&self, truth: Tuple, node: IpAddr, headers: &Headers, at: Duration) -> Result<Tuple, Dropped> {
         let nobody = || Dropped::because(DropReason::NoDestination, headers);
         let link = self.owner(truth.destination).ok_or_else(nobody)?;
@@ -163,10 +163,10 @@ impl Datapath {
         tuples.find(is_free).ok_or_else(nobody)
     }
 
-    /// From a proxy: what it does for the client of a connection it judges.
+    /// From a proxy, on behalf of the client of a connection.
     fn start_upstream(&self, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
-        // An answer or an error for a connection that is no more.
+        // An answer or an error for a connection that is gone.
         if tuple.source == PROXY_V4 || tuple.source == PROXY_V6 {
             return Err(Dropped::because(DropReason::NoDestination, headers));
         }
@@ -196,7 +196,7 @@ impl Datapath {
         Ok(Start { leg, service: None, to_itself: false })
     }
 
-    /// From the gateway: a connection of its own, under the port of the client that it is for.
+    /// From the gateway: a connection of its own, with the port of the client that it acts for.
     fn start_behind_gateway(
         &self,
         redirect: &Redirect,
@@ -212,7 +212,7 @@ impl Datapath {
         Ok(Start { leg, service: None, to_itself: false })
     }
 
-    /// Leads a connection to a proxy, under a token of its own.
+    /// Sends a connection to a proxy, with a token of its own.
     fn redirect(
         &mut self,
         leg: &Leg,
@@ -229,7 +229,7 @@ impl Datapath {
         if !self.connections.make_room(leg.client, QueueKind::Redirected, at) {
             return Err(too_many());
         }
-        // The room may have been that of the connection a proxy does this for.
+        // Making room may have dropped the connection that a proxy acts for.
         let done_for_nobody = leg.via.as_ref().is_some_and(|via| {
             self.redirects.of(via.upstream().ip()).is_none_or(|live| !Arc::ptr_eq(&live, via))
         });
@@ -258,8 +258,8 @@ impl Datapath {
     }
 }
 
-/// Whether packets that follow belong to a connection. Echo requests are answered by echo replies; of other ICMP messages
-/// each is judged on its own.
+/// Whether later packets can belong to the connection. Echo replies answer echo requests; every other ICMP message is
+/// decided on its own.
 fn begins_connection(content: PacketContent) -> bool {
     matches!(
         content,

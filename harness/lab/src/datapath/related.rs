@@ -1,4 +1,4 @@
-//! ICMP errors about packets of known connections: they pass as those connections' answers do.
+//! ICMP errors about packets of known connections: they pass like the connections' answers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Datapath, Effects, LinkId, LinkOwner};
 use crate::packet::{Headers, Tuple, error, rewrite};
 
 impl Datapath {
-    /// Forwards an ICMP error about a packet of a known connection; false if it is about none.
+    /// Forwards an ICMP error about a packet of a known connection; false if there is no such connection.
     pub(super) fn forward_related(
         &mut self,
         from: LinkId,
@@ -19,7 +19,7 @@ impl Datapath {
         effects: &mut Effects,
     ) -> Result<bool, Dropped> {
         let Some(quoted) = error::quoted(packet, headers) else { return Ok(false) };
-        // It goes back to who sent the packet, the way an answer to that packet would.
+        // It goes back to the sender of the packet, in the way of an answer to that packet.
         if headers.tuple.destination != quoted.tuple.source {
             return Ok(false);
         }

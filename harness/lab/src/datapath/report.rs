@@ -10,12 +10,12 @@ use super::identity::WORLD;
 use super::{Datapath, Effects, LinkId, LinkOwner};
 use crate::packet::{Headers, Tuple, Unreadable};
 
-/// Why a packet goes no further.
+/// Why a packet is not forwarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Dropped {
-    /// There is nothing to say of it, or it has been said.
+    /// Nothing to report, or reported already.
     Silently,
-    /// For this reason.
+    /// Dropped for this reason.
     Because(DropReason, Option<(Tuple, FlowProtocol)>),
 }
 
@@ -25,7 +25,7 @@ impl Dropped {
         Self::Because(reason, Some((headers.tuple, protocol)))
     }
 
-    /// There is something odd about it, as text.
+    /// It is invalid, with the reason.
     pub(super) fn odd(words: &str, headers: &Headers) -> Self {
         Self::because(DropReason::Malformed(words.to_owned()), headers)
     }
@@ -38,14 +38,14 @@ impl From<Unreadable> for Dropped {
 }
 
 impl Datapath {
-    /// Reports a drop, as long as the link has not had too many.
+    /// Reports a drop, unless the link has had too many.
     pub(super) fn report(&mut self, from: LinkId, dropped: &Dropped, at: Duration, effects: &mut Effects) {
         let Dropped::Because(reason, packet) = dropped else { return };
         let Some(link) = self.links.get_mut(&from) else { return };
         if !link.may_report_drop(at) {
             return;
         }
-        // Of a packet that cannot be read nothing is known but whose it is.
+        // Of a packet that cannot be read only the sender is known.
         let own = match &link.owner {
             LinkOwner::Endpoint { addresses, .. } => addresses.first().copied(),
             LinkOwner::Proxy => None,
@@ -75,7 +75,7 @@ impl Datapath {
         });
     }
 
-    /// Both ends of a packet as flows give them.
+    /// Both ends of a packet, as in flows.
     pub(super) fn ends(&self, tuple: &Tuple, protocol: FlowProtocol) -> [FlowEnd; 2] {
         let end = |address: IpAddr, port: u16| {
             let owner = self.addresses.get(&address).and_then(|link| self.links.get(link));

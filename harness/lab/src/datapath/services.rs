@@ -10,11 +10,11 @@ use verdikt_scenario::topology::Protocol;
 use super::{RedirectedPort, ServiceTable};
 use crate::packet::Tuple;
 
-/// The address under which a pod that reaches itself through its service sees its client.
+/// The address of the client for a pod that reaches itself through its service.
 const SELF_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 42, 1);
 const SELF_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x14, 0, 0, 0, 0, 0, 1);
 
-/// The source a pod gets when it reaches itself, in the family of its own address.
+/// The source address for a pod that reaches itself, in the family of its own address.
 pub(super) fn own_service_client(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => SELF_V4.into(),
@@ -49,35 +49,35 @@ impl Services {
         self.addresses.contains(&address)
     }
 
-    /// Whether a port of an address leads elsewhere.
+    /// Whether a port of an address is translated.
     pub(super) fn leads(&self, port: (IpAddr, Protocol, u16)) -> bool {
         self.backends.contains_key(&port)
     }
 
-    /// Whether hosts outside are led through this address.
+    /// Whether hosts outside may use this address.
     pub(super) fn is_open(&self, address: IpAddr) -> bool {
         self.open.contains(&address)
     }
 
-    /// Whether a backend stands behind a port, for some client.
+    /// Whether a port has a backend, for some client.
     pub(super) fn has(&self, service: (IpAddr, Protocol, u16), backend: (IpAddr, u16)) -> bool {
         let backend = SocketAddr::from(backend);
         let redirected = self.redirected.get(&service).map(|port| &port.backends);
         self.backends.get(&service).into_iter().chain(redirected).any(|backends| backends.contains(&backend))
     }
 
-    /// The backends that a local redirect policy leads a client to, if one does.
+    /// The backends to which a local redirect policy sends a client, if one does.
     fn redirected(&self, client: IpAddr, port: (IpAddr, Protocol, u16)) -> Option<&[SocketAddr]> {
         let redirected = self.redirected.get(&port).filter(|port| port.clients.contains(&client))?;
         Some(&redirected.backends)
     }
 
-    /// Whether a local redirect policy leads a client away from a port.
+    /// Whether a local redirect policy redirects a client from a port.
     pub(super) fn redirects(&self, client: IpAddr, port: (IpAddr, Protocol, u16)) -> bool {
         self.redirected(client, port).is_some()
     }
 
-    /// The backend for a connection: always the same for the same client port.
+    /// The backend of a connection: always the same for the same client port.
     pub(super) fn backend(&self, tuple: &Tuple, protocol: Protocol) -> Option<SocketAddr> {
         let port = (tuple.destination, protocol, tuple.destination_port);
         let backends = self.redirected(tuple.source, port).or_else(|| Some(self.backends.get(&port)?))?;
@@ -85,7 +85,7 @@ impl Services {
             return None;
         }
         let hash = BuildHasherDefault::<FxHasher>::default().hash_one(tuple);
-        // The hash is made for tables; for a fair share among few backends its bits need more mixing.
+        // The hash is made for tables; to share fairly among few backends its bits need more mixing.
         let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let index = usize::try_from(mixed).unwrap_or_default() % backends.len();
         backends.get(index).copied()

@@ -1,11 +1,11 @@
-//! Why there can be no lab on a machine, told so that its owner can change it.
+//! Why a lab cannot run on this machine, and how its owner can change that.
 
 use std::io;
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 
-/// Why there can be no lab on this machine; says what to do.
+/// Why a lab cannot run on this machine; the message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
     /// There are no TUN devices.
@@ -13,20 +13,20 @@ pub enum Obstacle {
         "this machine has no /dev/net/tun; load the module `tun`, or give a container `--device /dev/net/tun`"
     )]
     NoTun,
-    /// TUN devices are not for this user.
+    /// This user may not use TUN devices.
     #[error("/dev/net/tun is not open to this user; run as root, or `chmod 0666 /dev/net/tun` once")]
     TunForbidden,
-    /// TUN devices are not for this container.
+    /// This container may not use TUN devices.
     #[error("this container may not use /dev/net/tun; start it with `--device /dev/net/tun`")]
     TunWithheld,
-    /// A setting of the kernel keeps the user from making namespaces.
+    /// A kernel setting forbids the user to create namespaces.
     #[error("the kernel's setting {name} is {value}; run as root, or `sysctl -w {name}={wanted}` once")]
     Setting {
         /// The setting.
         name: &'static str,
         /// Its value.
         value: String,
-        /// A value that would do.
+        /// A value that allows it.
         wanted: &'static str,
     },
     /// Something else forbids it.
@@ -35,13 +35,13 @@ pub enum Obstacle {
          or start the container with `--privileged`"
     )]
     Forbidden {
-        /// What it may not make.
+        /// What it may not create.
         what: &'static str,
     },
-    /// The kernel has no such namespaces.
+    /// The kernel does not support such namespaces.
     #[error("this kernel has no {what}; use one that has")]
     Unsupported {
-        /// What it does not have.
+        /// What it does not support.
         what: &'static str,
     },
     /// There are too many namespaces.
@@ -49,41 +49,41 @@ pub enum Obstacle {
         "there are as many {what} as the kernel's setting {name} allows; raise it, or end what holds them"
     )]
     Full {
-        /// What there is too much of.
+        /// What there are too many of.
         what: &'static str,
         /// The setting.
         name: &'static str,
     },
-    /// No user namespace for another reason.
+    /// A user namespace cannot be created for another reason.
     #[error("{what} cannot be made here")]
     Namespace {
-        /// What cannot be made.
+        /// What cannot be created.
         what: &'static str,
-        /// The system's reason.
+        /// The system's error.
         #[source]
         source: Errno,
     },
-    /// A device cannot be made in a namespace of this process's own.
+    /// A device cannot be created in a namespace of this process.
     #[error("a network namespace cannot have a TUN device here")]
     Device(#[source] io::Error),
 }
 
-/// Settings that forbid namespaces to users, and their values that allow them.
+/// Settings that forbid namespaces to users, and the values that allow them.
 const GATES: [(&str, &str); 2] =
     [("kernel.unprivileged_userns_clone", "1"), ("kernel.apparmor_restrict_unprivileged_userns", "0")];
 
-/// Why /dev/net/tun does not open.
+/// Why /dev/net/tun cannot be opened.
 pub(super) fn no_device(error: io::Error) -> Obstacle {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENOENT | Errno::ENXIO | Errno::ENODEV | Errno::ENOTDIR) => Obstacle::NoTun,
         Some(Errno::EACCES) => Obstacle::TunForbidden,
-        // The permissions of the file would be EACCES; this is a control group.
+        // The file's permissions would give EACCES; this is a control group.
         Some(Errno::EPERM) => Obstacle::TunWithheld,
         _ => Obstacle::Device(error),
     }
 }
 
-/// Why the kernel refuses such namespaces with this error; `setting` gives the values of its settings.
+/// Why the kernel refuses such namespaces with this error; `setting` returns the values of its settings.
 pub(super) fn forbidden(
     kind: CloneFlags,
     error: Errno,
@@ -102,7 +102,7 @@ pub(super) fn forbidden(
             });
             closed.unwrap_or(Obstacle::Forbidden { what })
         }
-        // The kernel's word for one more than the limit.
+        // The kernel's error for one more than the limit.
         Errno::ENOSPC | Errno::EUSERS => match setting(limit).filter(|value| value == "0") {
             Some(value) => Obstacle::Setting { name: limit, value, wanted: "10000" },
             None => Obstacle::Full { what, name: limit },

@@ -1,4 +1,4 @@
-//! The files that tell a program how names become addresses, replaced for this process alone.
+//! Replaces the files that configure name resolution, for this process only.
 
 use std::fs;
 use std::io;
@@ -6,20 +6,19 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-/// Where the files are made, for a moment: a directory that every Linux has, and none of the files is below.
+/// A directory in which the files are created for a moment: every Linux has it, and none of the files is below it.
 const WORKSHOP: &str = "/proc";
-/// Directories of services that would answer in the place of the files.
+/// Directories of services that would answer instead of the files.
 const ANSWERERS: [&str; 2] = ["/run/nscd", "/var/run/nscd"];
-/// What is not there, as a mount's source or type.
+/// An unused source or type of a mount.
 const NONE: Option<&str> = None;
 
-/// Puts texts in the place of `/etc/resolv.conf`, `/etc/hosts` and the `hosts` line of `/etc/nsswitch.conf`. The
-/// process must be in a mount namespace of its own. A file that does not exist stays away: nothing is created on
-/// the machine's disks.
+/// Replaces `/etc/resolv.conf`, `/etc/hosts` and the `hosts` line of `/etc/nsswitch.conf`. The process must have a
+/// mount namespace of its own. A file that does not exist is not created: nothing is written to the machine's disks.
 pub(super) fn replace(resolv_conf: &str, hosts: &str) -> io::Result<()> {
-    // What is mounted here shall not appear on the machine, nor the reverse.
+    // Mounts made here must not appear on the machine, nor the reverse.
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)?;
-    // Links are followed while all of the machine can be seen. A file that cannot be read says nothing.
+    // Links are resolved while the whole machine is visible. A file that cannot be read counts as empty.
     let switch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let texts = [
         ("/etc/resolv.conf", resolv_conf.to_owned()),
@@ -52,7 +51,7 @@ fn place(number: usize, target: &Path, text: &str) -> io::Result<()> {
     Ok(mount(Some(&source), target, NONE, MsFlags::MS_BIND, NONE)?)
 }
 
-/// The same file of the name service switch, with names of hosts from `/etc/hosts` and then from DNS:
+/// The name service switch file with host names from `/etc/hosts` and then from DNS:
 /// <https://man7.org/linux/man-pages/man5/nsswitch.conf.5.html>.
 fn by_files_and_dns(switch: &str) -> String {
     let others =

@@ -1,11 +1,11 @@
-//! What a program inside an endpoint may do, whoever runs it.
+//! The rights of a program inside an endpoint, whichever user runs it.
 
 use caps::errors::CapsError;
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What root keeps: what it has in a container, but for making devices and giving rights to files. Enough to read and
-/// write any file, to become another user, to ping and to capture packets; too little to change the endpoint's network,
-/// mounts, the kernel, or other users' programs by looking into them.
+/// The capabilities that root keeps: those it has in a container, except creating devices and giving capabilities to
+/// files. They suffice to read and write any file, to become another user, to ping and to capture packets, but not to
+/// change the endpoint's network, mounts or the kernel, or to trace other users' programs.
 const KEPT: &[Capability] = &[
     Capability::CAP_AUDIT_WRITE,
     Capability::CAP_CHOWN,
@@ -20,8 +20,8 @@ const KEPT: &[Capability] = &[
     Capability::CAP_SYS_CHROOT,
 ];
 
-/// Drops every other capability, for this process and all that comes after it. The program that it becomes has those
-/// that are left if it is root's.
+/// Drops every other capability, for this process and its descendants. The program has the remaining ones if it runs
+/// as root.
 pub(super) fn drop_all_but_needed() -> Result<(), CapsError> {
     let bounding = caps::read(None, CapSet::Bounding)?;
     for capability in bounding.iter().filter(|capability| !KEPT.contains(capability)) {

@@ -1,4 +1,4 @@
-//! The thread that makes namespaces and starts what lives in them.
+//! The thread that creates namespaces and starts threads in them.
 
 use std::io;
 use std::pin::Pin;
@@ -15,23 +15,23 @@ use tun_rs::SyncDevice;
 use super::device::configure;
 use super::{NetnsError, NetnsHandle, NetnsSpec, NetnsStep, ProbeWork};
 
-/// How many bytes of orders, and of reports, may be on their way to and from a probe.
+/// The number of bytes of orders, and of reports, that may be in flight to and from a probe.
 const STREAM: usize = 16 << 10;
 
-/// Makes namespaces, in the order in which they are asked for. The thread ends by itself when this is dropped and all is
-/// done; what it has started lives on.
+/// Creates namespaces in the order of the requests. The thread ends when this is dropped and everything is done; the
+/// threads that it has started go on.
 #[derive(Debug)]
 pub struct NamespaceMaker {
     jobs: mpsc::Sender<Job>,
 }
 
-/// Something that is being made. What nobody waits for any more is undone.
+/// A namespace that is being created. If the receiver is dropped, it is removed again.
 #[derive(Debug)]
 #[must_use]
 pub struct Making<T>(oneshot::Receiver<Result<T, NetnsError>>);
 
 impl<T> Making<T> {
-    /// Waits for it, where a thread may wait.
+    /// Waits for it, in a thread that may block.
     pub fn wait(self) -> Result<T, NetnsError> {
         self.0.blocking_recv().unwrap_or(Err(NetnsError::MakerEnded))
     }
@@ -59,19 +59,19 @@ impl NamespaceMaker {
         Ok(Self { jobs })
     }
 
-    /// Makes a namespace with a probe in it.
+    /// Creates a namespace with a probe in it.
     pub fn make(&self, wanted: NetnsSpec, work: ProbeWork) -> Making<NetnsHandle> {
         self.inside(wanted, move |wanted, device| start(wanted, work, device))
     }
 
-    /// Makes a namespace with a thread in it that does `work`; answers its device and the thread.
+    /// Creates a namespace with a thread in it that does `work`; returns its device and the thread.
     pub fn thread(
         &self,
         wanted: NetnsSpec,
         work: impl FnOnce() + Send + 'static,
     ) -> Making<(SyncDevice, JoinHandle<()>)> {
         self.inside(wanted, move |wanted, device| {
-            // A thread begins in the namespace of the one that starts it.
+            // A thread starts in the namespace of the thread that creates it.
             let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(work);
             thread.map(|thread| (device, thread)).map_err(|source| NetnsError::Make {
                 name: wanted.name.clone(),
@@ -94,25 +94,25 @@ impl NamespaceMaker {
                 source: source.into(),
             });
             let device = made.and_then(|()| configure(&wanted));
-            // What nobody waits for any more ends here.
+            // A dropped receiver ends the work here.
             let _ = sender.send(device.and_then(|device| setup(&wanted, device)));
         });
-        // A thread that has ended drops the job, and whoever waits sees that.
+        // A thread that has ended drops the job, which the receiver notices.
         let _ = self.jobs.send(job);
         Making(answer)
     }
 }
 
-/// Starts the probe in a thread, which begins in the namespace of the one that starts it.
+/// Starts the probe in a thread, in the namespace of the calling thread.
 fn start(wanted: &NetnsSpec, work: ProbeWork, device: SyncDevice) -> Result<NetnsHandle, NetnsError> {
     let (stream, other) = duplex(STREAM);
     let (number, numbered) = mpsc::sync_channel(1);
     let (fails, failed) = oneshot::channel();
     let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(move || {
-        // Who waits for one has it as long as the lab lives.
+        // The receiver keeps it as long as the lab runs.
         let _ = number.send(gettid().as_raw().unsigned_abs());
         if let Err(error) = work(other) {
-            // Nobody waits for it any more when the endpoint leaves.
+            // The receiver is gone when the endpoint leaves.
             let _ = fails.send(error);
         }
     });

@@ -1,6 +1,6 @@
-//! Addresses and routes, as messages to the kernel: <https://man7.org/linux/man-pages/man7/rtnetlink.7.html>.
+//! Addresses and routes, as netlink messages: <https://man7.org/linux/man-pages/man7/rtnetlink.7.html>.
 //!
-//! All of a namespace's messages go in one datagram, which makes a namespace in a fraction of a millisecond.
+//! All messages of a namespace are sent in one datagram, so that it is configured in a fraction of a millisecond.
 
 use std::io;
 use std::net::IpAddr;
@@ -21,17 +21,17 @@ use super::whole;
 
 /// The index of the loopback device in every namespace.
 const LOOPBACK: u32 = 1;
-/// The table of the routes to elsewhere.
+/// The main routing table.
 const MAIN_TABLE: u8 = 254;
-/// The table of the namespace's own addresses.
+/// The table of local addresses.
 const LOCAL_TABLE: u8 = 255;
-/// How many packets may wait to be carried: a network that loses none has to keep what all attempts of a step send
-/// at once.
+/// The length of the queue for packets to be carried: to lose none, it must hold what all attempts of a step send at
+/// once.
 const QUEUE: u32 = 8192;
-/// Longer than an answer to a message of ours.
+/// Longer than any answer to these messages.
 const ANSWERS: usize = 16 * 1024;
 
-/// What IPv6 a new namespace has.
+/// The state of IPv6 in a new namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NewIpv6 {
     /// The kernel has none.
@@ -41,15 +41,15 @@ pub(super) enum NewIpv6 {
     On,
 }
 
-/// Where packets go in a namespace.
+/// The addresses and routes of a namespace.
 pub(super) struct Routes<'a> {
-    /// The index of the device to everywhere else.
+    /// The index of the device that leads to everything else.
     pub(super) device: u32,
     /// Its addresses.
     pub(super) addresses: &'a [IpAddr],
-    /// Prefixes whose every address is the namespace's own.
+    /// Prefixes whose every address is local to the namespace.
     pub(super) local_prefixes: &'a [(IpAddr, u8)],
-    /// What there was of IPv6 before.
+    /// The state of IPv6 before.
     pub(super) ipv6: NewIpv6,
 }
 
@@ -80,8 +80,8 @@ fn messages(routes: &Routes<'_>) -> Vec<RouteNetlinkMessage> {
     }
     messages.push(up(routes.device));
     messages.extend(routes.addresses.iter().map(|address| own(routes.device, *address)));
-    // The kernel makes an IPv6 address's route to itself later, in a thread of its own; until then packets to the
-    // address are lost, and a denial would be seen where there is none.
+    // The kernel adds the local route of an IPv6 address later, in a thread of its own. Until then packets to the
+    // address are lost, which would look like a denial.
     let late = routes.addresses.iter().filter(|address| address.is_ipv6());
     messages.extend(late.map(|address| local(*address, whole(address))));
     messages.extend(routes.local_prefixes.iter().map(|(first, length)| local(*first, *length)));
@@ -92,7 +92,7 @@ fn messages(routes: &Routes<'_>) -> Vec<RouteNetlinkMessage> {
     messages
 }
 
-/// Lets the kernel give a device no IPv6 address by itself, for which it would ask others: no packets but those of attempts.
+/// Keeps the kernel from giving a device IPv6 addresses by itself, which sends packets: only attempts may send any.
 fn without_own_address(device: u32) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = device;
@@ -115,7 +115,7 @@ fn own(device: u32, address: IpAddr) -> RouteNetlinkMessage {
     message.header.index = device;
     message.header.family = family_of(&address);
     message.header.prefix_len = whole(&address);
-    // Nobody else can have it; without this an IPv6 address is usable only after a while.
+    // No other device can have it; without this flag an IPv6 address is usable only after a while.
     message.header.flags = AddressHeaderFlags::Nodad;
     message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
     RouteNetlinkMessage::NewAddress(message)
@@ -161,12 +161,12 @@ fn append(datagram: &mut Vec<u8>, number: u32, message: RouteNetlinkMessage) {
     let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
     message.finalize();
     let begin = datagram.len();
-    // Each message begins at a multiple of four.
+    // Each message starts at a multiple of four.
     datagram.resize((begin + message.buffer_len()).next_multiple_of(4), 0);
     message.serialize(&mut datagram[begin..]);
 }
 
-/// How many messages the kernel says yes to; the first no.
+/// The number of messages that the kernel accepted; the first error.
 fn answers(mut buffer: &[u8]) -> io::Result<usize> {
     let mut count = 0;
     while !buffer.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// What the sum of a packet's words has gained by changes.
+/// The difference between the sums of a packet's words before and after changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delta(u32);
 
@@ -29,7 +29,7 @@ impl Delta {
 
     /// The checksum after the changes.
     pub(crate) fn apply(self, checksum: u16) -> u16 {
-        // Folded twice, a sum has no carry left.
+        // Folded twice, a sum has no carry.
         let [.., high, low] = fold(fold(u32::from(!checksum) + self.0)).to_be_bytes();
         !u16::from_be_bytes([high, low])
     }
@@ -39,7 +39,7 @@ fn fold(sum: u32) -> u32 {
     (sum & 0xffff) + (sum >> 16)
 }
 
-/// The checksum over bytes, begun with `start`. Over bytes that contain their own checksum it is 0 if that is right.
+/// The checksum of bytes, starting with `start`. For bytes that contain their own valid checksum it is 0.
 pub(crate) fn of(start: u32, bytes: &[u8]) -> u16 {
     let mut sum = u64::from(start);
     let mut words = bytes.chunks_exact(2);
@@ -68,8 +68,8 @@ pub(crate) fn crc32c(bytes: &[u8]) -> [u8; 4] {
     (!crc).to_le_bytes()
 }
 
-/// The sum over what stands in for the IP header in checksums of transport protocols. (For `ICMPv4`, which has
-/// none, begin with 0.)
+/// The sum of the pseudo header in checksums of transport protocols. (`ICMPv4` has none, so its checksum starts with
+/// 0.)
 pub(crate) fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, length: usize) -> u32 {
     let words = |address: IpAddr| -> u32 {
         let sum = |octets: &[u8]| -> u32 {

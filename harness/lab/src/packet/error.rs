@@ -1,4 +1,4 @@
-//! ICMP errors: messages about a packet that carry its beginning.
+//! ICMP errors: messages about a packet that contain its start.
 
 use std::net::IpAddr;
 
@@ -6,18 +6,18 @@ use super::network::{self, Extent};
 use super::rewrite::{set_addresses, set_ports};
 use super::{Headers, ICMP, ICMP_V6, SCTP, TCP, Tuple, UDP, checksum};
 
-/// Where the packet begins that an ICMP error is about, from the start of the ICMP header.
+/// The start of the quoted packet in an ICMP error, from the start of the ICMP header.
 const HEADER: usize = 8;
 
-/// The packet an ICMP error is about.
+/// The packet that an ICMP error quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quoted {
     pub(crate) tuple: Tuple,
-    /// Where its transport header begins, within the quoted packet.
+    /// The start of its transport header, in the quoted packet.
     transport: usize,
 }
 
-/// The packet an ICMP error is about; none if it does not say enough, or the message is damaged or in fragments.
+/// The packet that an ICMP error quotes; none if the quote is too short, or the message is damaged or fragmented.
 pub(crate) fn quoted(packet: &[u8], headers: &Headers) -> Option<Quoted> {
     if headers.fragment.is_some() || message_checksum(packet, headers, &headers.tuple) != 0 {
         return None;
@@ -38,7 +38,7 @@ pub(crate) fn quoted(packet: &[u8], headers: &Headers) -> Option<Quoted> {
     Some(Quoted { tuple, transport: network.transport })
 }
 
-/// Gives an ICMP error other addresses, and the packet it is about another tuple. `headers` are its own.
+/// Gives an ICMP error other addresses, and the quoted packet another tuple. `headers` are those of the error.
 pub(crate) fn rewrite(packet: &mut [u8], headers: &Headers, quoted: &Quoted, outer: &Tuple, inner: &Tuple) {
     set_addresses(packet, &headers.tuple, outer);
     let begin = headers.transport + HEADER;

@@ -1,10 +1,10 @@
-//! The IP header and, in IPv6, the headers that extend it.
+//! The IP header and IPv6 extension headers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Fragment, Tuple, Unreadable};
 
-/// The most extension headers a packet may have; real ones have one or two.
+/// The largest number of extension headers of a packet; real ones have one or two.
 const MOST_EXTENSIONS: usize = 8;
 
 const HOP_BY_HOP: u8 = 0;
@@ -13,15 +13,15 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 
-/// Whether all of the packet must be there.
+/// Whether the packet must be complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     Whole,
-    /// As ICMP errors quote packets: their beginning.
+    /// As quoted in ICMP errors: only the start.
     Beginning,
 }
 
-/// What the IP header says.
+/// The contents of the IP header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Network {
     pub(super) source: IpAddr,
@@ -29,9 +29,9 @@ pub(super) struct Network {
     pub(super) protocol: u8,
     pub(super) hops: u8,
     pub(super) fragment: Option<Fragment>,
-    /// Where the transport header begins; never behind `length`.
+    /// The start of the transport header; never after `length`.
     pub(super) transport: usize,
-    /// Where the packet ends, never behind the end of the bytes read.
+    /// The end of the packet, never after the end of the bytes read.
     pub(super) length: usize,
 }
 
@@ -122,7 +122,7 @@ fn version_6(bytes: &[u8], extent: Extent) -> Result<Network, Unreadable> {
         }
         let place = u16::from_be_bytes([extension[2], extension[3]]);
         let (offset, more) = (usize::from(place & 0xfff8), place & 1 != 0);
-        // A packet in one fragment is a whole packet (RFC 8200, 4.5).
+        // A packet in a single fragment is a whole packet (RFC 8200, 4.5).
         if offset == 0 && !more {
             continue;
         }

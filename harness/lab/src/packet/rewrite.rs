@@ -1,11 +1,11 @@
-//! Changing a packet on its way: addresses, ports and hops, with the checksums that cover them.
+//! Rewrites forwarded packets: addresses, ports and hops, with the checksums that cover them.
 
 use std::net::IpAddr;
 
 use super::checksum::{self, Delta};
 use super::{Headers, ICMP_V6, PacketContent, SCTP, TCP, Tuple, UDP};
 
-/// Gives a packet other addresses and ports, and takes one hop from it. `headers` are its own, as parsed.
+/// Gives a packet other addresses and ports, and decrements its hop count. `headers` are those of the packet.
 pub(crate) fn forward(packet: &mut [u8], headers: &Headers, to: &Tuple) {
     take_hop(packet);
     if headers.tuple == *to {
@@ -35,8 +35,8 @@ fn take_hop(packet: &mut [u8]) {
     adjust(packet, 10, delta);
 }
 
-/// Sets the addresses of an IP header at the beginning of `packet`, and an IPv4 header's checksum. What changed
-/// is also what a transport checksum must take in.
+/// Sets the addresses of an IP header at the start of `packet`, and an IPv4 header's checksum. Returns the change for
+/// the transport checksum.
 pub(super) fn set_addresses(packet: &mut [u8], from: &Tuple, to: &Tuple) -> Delta {
     let mut delta = Delta::default();
     for (old, new, at_4, at_6) in
@@ -55,7 +55,7 @@ pub(super) fn set_addresses(packet: &mut [u8], from: &Tuple, to: &Tuple) -> Delt
     delta
 }
 
-/// Sets the ports of a transport header and its checksum, as far as they are there.
+/// Sets the ports of a transport header and its checksum, as far as it is complete.
 pub(super) fn set_ports(packet: &mut [u8], transport: usize, from: &Tuple, to: &Tuple, addresses: Delta) {
     let mut delta = addresses;
     if matches!(from.protocol, TCP | UDP | SCTP) {
@@ -74,7 +74,7 @@ pub(super) fn set_ports(packet: &mut [u8], transport: usize, from: &Tuple, to: &
     if checksum_at + 2 > packet.len() {
         return;
     }
-    // In UDP, 0 says that there is no checksum (RFC 768).
+    // In UDP, 0 means that there is no checksum (RFC 768).
     let udp = from.protocol == UDP;
     if udp && word(packet, checksum_at) == 0 {
         return;

@@ -1,17 +1,18 @@
-//! Why the policy in force stops what a flow reports.
+//! Explains why the policy in force stops the traffic of a flow.
 
+use verdikt_engine::datapath::{Hello, RequestHead};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, RequestHead};
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::flow::{Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest};
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 
 use super::PolicyVersion;
 
 impl PolicyVersion {
-    /// What stops the traffic of a flow, with the rules; none where it passed, or something else than policy stopped it.
-    pub fn why_stopped(&self, flow: &Flow) -> Option<Finding> {
+    /// What stops the traffic of a flow, with the rules; none if it passed, or something other than policy stopped
+    /// it.
+    pub fn why_stopped(&self, flow: &Flow) -> Option<Decision> {
         let is_stopped =
             matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Audit | FlowVerdict::Error);
         if !is_stopped || flow.kind == FlowKind::Drop {
@@ -27,8 +28,8 @@ impl PolicyVersion {
             FlowProtocol::Icmp { v6, kind } => Traffic::Icmp { v6, kind },
             FlowProtocol::Other(_) => return None,
         };
-        let finding = match &flow.request {
-            None => self.model.finding_on(subject, direction, &self.identity(peer), traffic),
+        let decision = match &flow.request {
+            None => self.model.explain_packet(subject, direction, &self.identity(peer), traffic),
             Some(ProxyRequest::Dns { name, .. }) => self.query(subject, direction, peer, traffic, name),
             Some(ProxyRequest::Http { method, path, host, .. }) => {
                 let request = RequestHead { method, path, authority: Some(host), headers: &[] };
@@ -36,25 +37,25 @@ impl PolicyVersion {
                 let scheme = if is_in_tls { Scheme::Https } else { Scheme::Http };
                 self.request(subject, direction, peer, traffic, &request, scheme)
             }
-            // A proxy that ends TLS tells of nothing else in it.
+            // A proxy that terminates TLS reports nothing else about TLS.
             Some(ProxyRequest::Tls { .. })
                 if self.tls_interception(subject, direction, peer, traffic).is_some() =>
             {
                 let reason = "the proxy does not take the certificate of the server".into();
-                Finding::NotTrusted { reason, by: Vec::new().into() }
+                Decision::NotTrusted { reason, by: Vec::new().into() }
             }
             Some(ProxyRequest::Tls { server_name }) => {
                 self.hello(subject, direction, peer, traffic, Hello::Tls(server_name.as_deref()))
             }
         };
-        // Another policy may have come into force since.
+        // Another policy may have come into force in the meantime.
         let stops = matches!(
-            finding,
-            Finding::Denied { .. }
-                | Finding::NoRuleAllows { .. }
-                | Finding::NotTrusted { .. }
-                | Finding::Unknown { .. }
+            decision,
+            Decision::Denied { .. }
+                | Decision::NoRuleAllows { .. }
+                | Decision::NotTrusted { .. }
+                | Decision::Unknown { .. }
         );
-        stops.then_some(finding)
+        stops.then_some(decision)
     }
 }

@@ -1,4 +1,5 @@
-//! What the HTTP proxy shows where it ends TLS, and whom it trusts where it begins it again.
+//! The certificate that the HTTP proxy presents where it terminates TLS, and the authorities it trusts where it
+//! originates TLS.
 
 use std::net::IpAddr;
 
@@ -10,17 +11,17 @@ use verdikt_wire::{WireCertificate, WireTrust};
 
 use super::PolicyVersion;
 
-/// What a proxy that ends TLS shows to clients, and by what it judges servers.
+/// The certificates of a proxy that terminates TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interception {
     /// The certificate that clients see.
     pub shown: WireCertificate,
-    /// Whom it trusts as a client of the server; none where it goes on in plain.
+    /// The authorities by which it verifies servers; none if it forwards without TLS.
     pub trusts: Option<WireTrust>,
 }
 
 impl PolicyVersion {
-    /// With what the HTTP proxy ends the TLS of a connection; none if it does not.
+    /// The certificates with which the HTTP proxy terminates the TLS of a connection; none if it does not.
     pub fn tls_interception(
         &self,
         subject: &Endpoint,

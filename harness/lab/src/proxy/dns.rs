@@ -1,4 +1,4 @@
-//! The DNS proxy: refuses what no rule allows, and learns what the others lead to.
+//! The DNS proxy: refuses queries that no rule allows, and learns addresses from the answers to the others.
 //!
 //! <https://docs.cilium.io/en/stable/security/dns/>
 
@@ -15,35 +15,35 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-use super::judge::{Judge, ProxyDecision};
+use super::judge::{Judge, ProxyAction};
 use super::{Shares, upstream, upstream_datagrams};
 use crate::losses::LossCause;
 use crate::redirect::Redirect;
 use tracing::debug;
 
-/// After how long without a message a client is forgotten.
+/// The time without a message after which a client is forgotten.
 const IDLE: Duration = Duration::from_secs(10);
-/// How many ports of one client may wait for answers: each has a socket.
+/// The number of ports of one client that may wait for answers: each has a socket.
 const PORTS: usize = 256;
-/// After so many ports, those that wait no more are forgotten.
+/// The number of ports after which those that wait for nothing are forgotten.
 const REMEMBERED: usize = 4096;
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How many queries of one client may wait.
+/// The number of queries of one client that may wait.
 const WAITING: usize = 64;
-/// How many queries of one client may be open at the server.
+/// The number of queries of one client that may be open at the server.
 const OPEN: usize = 256;
 /// The longest message.
 const LONGEST: usize = 65_535;
 
-/// Serves queries that come as datagrams.
+/// Serves queries that arrive as datagrams.
 pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
     let socket = Arc::new(socket);
     let mut clients: BTreeMap<SocketAddr, mpsc::Sender<Vec<u8>>> = BTreeMap::new();
     let mut shares = Shares::new(PORTS);
     let mut buffer = vec![0; LONGEST];
     loop {
-        // An error tells of a client that has gone.
+        // An error means that a client has gone.
         let Ok((length, token)) = socket.recv_from(&mut buffer).await else { continue };
         let message = buffer[..length].to_vec();
         let message = match clients.get(&token).map(|client| client.try_send(message)) {
@@ -73,7 +73,7 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
     }
 }
 
-/// Serves the datagrams of one client's port, which all leave from one port, until none waits for an answer.
+/// Serves the datagrams of one client port, which are all forwarded from one port, until none waits for an answer.
 async fn one_client(
     socket: Arc<UdpSocket>,
     token: SocketAddr,
@@ -87,7 +87,7 @@ async fn one_client(
     let mut buffer = vec![0; LONGEST];
     loop {
         let step = if open.is_empty() {
-            // Most clients take another port for every query: this one makes room.
+            // Most clients use a new port for every query: this makes room.
             let Ok(query) = queries.try_recv() else { return };
             Ok(query)
         } else {
@@ -97,7 +97,7 @@ async fn one_client(
                     answer = server.recv(&mut buffer) => Some(Err(answer)),
                 }
             };
-            // Whoever waits for an answer longer than this has given up.
+            // A client that waits longer than this for an answer has given up.
             let Ok(Some(step)) = timeout(IDLE, step).await else { return };
             step
         };
@@ -124,13 +124,13 @@ async fn one_client(
                 learn(&open.swap_remove(question), answer, &judge);
                 answer_client(&socket, answer, token, &judge).await;
             }
-            // Nobody listens at the server: the client hears nothing, as from Cilium.
+            // No server listens there: the client gets no answer, as from Cilium.
             Err(Err(_)) => {}
         }
     }
 }
 
-/// Sends a datagram to the server. That nobody listened there when the one before came is told in its place.
+/// Sends a datagram to the server. The error may be about the datagram before, to a port on which no server listens.
 async fn send(server: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
     match server.send(bytes).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => server.send(bytes).await,
@@ -145,9 +145,9 @@ async fn answer_client(socket: &UdpSocket, answer: &[u8], token: SocketAddr, jud
     }
 }
 
-/// Serves queries that come over a connection, one after the other.
+/// Serves queries on a connection, one after the other.
 pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
-    // Either side may close or reset whenever it likes.
+    // Either side may close or reset at any time.
     if let Err(error) = serve_connection(&mut client, &redirect, &judge).await {
         debug!(%error, "a client's connection to the DNS proxy has ended");
     }
@@ -156,13 +156,13 @@ pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, j
 async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {
     let connect =
         async || timeout(CONNECT, upstream(redirect, redirect.server)).await.map_err(io::Error::from)?;
-    // Connected for the first query that may pass: one that is refused reaches no server.
+    // Opened for the first allowed query: a refused query reaches no server.
     let mut server: Option<TcpStream> = None;
     let mut asked = false;
     loop {
         let bytes = match timeout(IDLE, read_message(client)).await.map_err(io::Error::from)? {
             Ok(bytes) => bytes,
-            // A client that connects and asks nothing has met the server's policy as any other has.
+            // A client that connects and sends no query is still subject to the server's policy.
             Err(_) if !asked => return connect().await.map(drop),
             Err(error) => return Err(error),
         };
@@ -220,9 +220,9 @@ fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> DnsVerdict {
         [question] => {
             let (name, kind) = (plain_name(question), question.query_type().to_string());
             match judge.query(redirect, &name, &kind) {
-                ProxyDecision::Passes => return DnsVerdict::Forward(Box::new(query)),
-                ProxyDecision::Refused => ResponseCode::Refused,
-                ProxyDecision::NotModelled(_) | ProxyDecision::Redirected(_) | ProxyDecision::Rejected => {
+                ProxyAction::Passes => return DnsVerdict::Forward(Box::new(query)),
+                ProxyAction::Refused => ResponseCode::Refused,
+                ProxyAction::NotModelled(_) | ProxyAction::Redirected(_) | ProxyAction::Rejected => {
                     ResponseCode::ServFail
                 }
             }
@@ -237,7 +237,7 @@ fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> DnsVerdict {
     answer.to_vec().map_or(DnsVerdict::Nothing, DnsVerdict::Answer)
 }
 
-/// The name asked for as policies write it: lower case, without a final dot.
+/// The queried name as policies write it: in lower case, without a final dot.
 fn plain_name(question: &Query) -> String {
     let name = question.name().to_ascii();
     name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase()
@@ -252,7 +252,7 @@ fn is_answer(question: &Message, bytes: &[u8]) -> bool {
     })
 }
 
-/// Takes note of the addresses in an answer, which belong to the name that was asked for, through whatever aliases.
+/// Records the addresses in an answer, which belong to the queried name, even through aliases.
 fn learn(question: &Message, bytes: &[u8], judge: &Judge) {
     let Ok(answer) = Message::from_vec(bytes) else { return };
     if answer.metadata.response_code != ResponseCode::NoError {
@@ -265,13 +265,13 @@ fn learn(question: &Message, bytes: &[u8], judge: &Judge) {
     }
 }
 
-/// The addresses an answer has for a name, through the aliases in it, and the shortest time they may be kept, in
-/// seconds. A time beyond 2^31 - 1 means zero: <https://www.rfc-editor.org/rfc/rfc2181#section-8>.
+/// The addresses of a name in an answer, through the aliases in it, and the shortest time that they may be cached, in
+/// seconds. A time above 2^31 - 1 means zero: <https://www.rfc-editor.org/rfc/rfc2181#section-8>.
 fn addresses(name: &Name, answer: &Message) -> (Vec<IpAddr>, u32) {
     let sane = |ttl: u32| if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl };
     let (mut addresses, mut ttl) = (Vec::new(), u32::MAX);
     let mut current = name.clone();
-    // As many aliases as records: more would be a circle.
+    // As many aliases as records: more would be circular.
     for _ in 0..=answer.answers.len() {
         let mut next = None;
         for record in answer.answers.iter().filter(|record| record.name == current) {

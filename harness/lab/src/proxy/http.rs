@@ -1,4 +1,4 @@
-//! The HTTP proxy: answers 403 to what no rule allows, request by request.
+//! The HTTP proxy: answers 403 to requests that no rule allows.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#http>
 
@@ -26,41 +26,41 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::debug;
-use verdikt_engine::ruling::{RequestHead, normalize};
+use verdikt_engine::datapath::{RequestHead, normalize};
 use verdikt_scenario::attempt::Scheme;
 
 use super::interception::NextServer;
-use super::judge::{Judge, ProxyDecision};
+use super::judge::{Judge, ProxyAction};
 use super::{interception, tls, upstream};
 use crate::redirect::Redirect;
 
-/// How long a client may take for the head of a request, counted from the answer before it: as long as Cilium keeps an
-/// idle stream.
+/// How long a client may take for the head of a request after the answer before it: as long as Cilium keeps an idle
+/// stream.
 const HEAD: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long it may take after the client has gone without a request.
+/// How long it may take after the client has closed without a request.
 const PARTING: Duration = Duration::from_secs(2);
 
 type Body = BoxBody<Bytes, hyper::Error>;
-/// Tells what is spoken with the server: TLS, or plain HTTP.
+/// Sets the protocol to the server: TLS, or plain HTTP.
 type Spoken = oneshot::Receiver<Option<NextServer>>;
 
-/// The connection to the server: begun with the client's, so that the server's policy meets it at once; behind the
-/// gateway with the first request, which says to whom.
+/// The connection to the server. It is opened with the client's, so that the server's policy applies at once; behind
+/// the gateway with the first request, which determines the server.
 struct UpstreamConnection {
     sender: Mutex<Option<SendRequest<Incoming>>>,
     connected: watch::Receiver<bool>,
-    /// Tells of the connection when it stands; none when it has begun, or is not to.
+    /// Receives the connection when it is open; none if it is opening, or must not be opened.
     pending: Mutex<Option<watch::Sender<bool>>>,
-    /// The task that makes and carries it.
+    /// The task that opens and carries it.
     connecting: Mutex<Option<JoinHandle<()>>>,
-    /// Whether the handshake with the server has failed: nobody has told of that yet.
+    /// Whether the TLS handshake with the server has failed and has not been reported.
     is_mistrusted: AtomicBool,
 }
 
 impl UpstreamConnection {
-    /// Begins the connection, unless it has begun. What is to be spoken on it may be known later.
+    /// Opens the connection, unless it is open. Its protocol may be set later.
     async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr, spoken: Spoken) {
         if let Some(told) = self.pending.lock().await.take() {
             let connecting = tokio::spawn(connect(Arc::clone(redirect), to, Arc::clone(self), told, spoken));
@@ -68,7 +68,7 @@ impl UpstreamConnection {
         }
     }
 
-    /// Ends the connection, wherever it is.
+    /// Ends the connection in any state.
     async fn end(&self) {
         if let Some(connecting) = self.connecting.lock().await.take() {
             connecting.abort();
@@ -85,7 +85,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     let (speak, spoken) = oneshot::channel();
     let interception = judge.tls_interception(&redirect);
     let mut unbegun = (judge.admits(&redirect) && !judge.is_gateway(&redirect)).then_some(spoken);
-    // A client that refuses the certificate of the proxy does not reach the server.
+    // A client that does not trust the certificate of the proxy does not reach the server.
     if interception.is_none()
         && let Some(spoken) = unbegun.take()
     {
@@ -107,26 +107,26 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
             server.begin(&redirect, redirect.server, spoken).await;
         }
         let name = interception::server_name(&client, &redirect);
-        // An error says that there is no connection to the server.
+        // An error means that there is no connection to the server.
         let _ = speak.send(interception.trusts.map(|trusts| NextServer { name, trusts }));
         requests(client, Scheme::Https, &redirect, &judge, &server).await;
     } else {
         if let Some(spoken) = unbegun {
             server.begin(&redirect, redirect.server, spoken).await;
         }
-        // The same.
+        // Here as well.
         let _ = speak.send(None);
         requests(client, Scheme::Http, &redirect, &judge, &server).await;
     }
-    // A client that connects and asks nothing has met the server's policy as any other has. An error says that the
-    // server cannot be reached, or is not to be.
+    // A client that connects and sends no request is still subject to the server's policy. An error means that the
+    // server cannot or must not be reached.
     drop(server.pending.lock().await.take());
     let mut reached = server.connected.clone();
     let _ = tokio::time::timeout(PARTING, reached.wait_for(|reached| *reached)).await;
     server.end().await;
 }
 
-/// Answers a client's requests until it is done.
+/// Answers the requests of a client.
 async fn requests(
     client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     scheme: Scheme,
@@ -146,7 +146,7 @@ async fn requests(
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service)
         .with_upgrades();
-    // What is not a request is answered with 400; the client may close or reset whenever it likes.
+    // Anything other than a request is answered with 400; the client may close or reset at any time.
     if let Err(error) = serving.await {
         debug!(%error, "a client's connection to the HTTP proxy has ended");
     }
@@ -160,13 +160,13 @@ async fn connect(
     told: watch::Sender<bool>,
     spoken: Spoken,
 ) {
-    // When this returns without success, whoever waits for the connection sees that nobody tells of it any more.
+    // If this returns without success, the receiver notices that the sender is gone.
     let stream = match tokio::time::timeout(CONNECT, upstream(&redirect, to)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return debug!(%error, %to, "the HTTP proxy cannot reach a server"),
         Err(_) => return debug!(%to, "a server does not take the connection of the HTTP proxy in time"),
     };
-    // An error says that the client has ended without a beginning.
+    // An error means that the client has closed before it started.
     let Ok(spoken) = spoken.await else { return };
     match spoken {
         None => carry(stream, to, server, told).await,
@@ -181,7 +181,7 @@ async fn connect(
     }
 }
 
-/// Speaks HTTP on a connection to the server until it ends.
+/// Speaks HTTP with the server until the connection ends.
 async fn carry(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     to: SocketAddr,
@@ -196,7 +196,7 @@ async fn carry(
     };
     *server.sender.lock().await = Some(sender);
     told.send_replace(true);
-    // The server may close or reset whenever it likes.
+    // The server may close or reset at any time.
     if let Err(error) = carried.with_upgrades().await {
         debug!(%error, %to, "the connection of the HTTP proxy to a server has ended");
     }
@@ -214,7 +214,7 @@ async fn serve(
     }
     let is_tunnel = request.method() == Method::CONNECT;
     match judged(&request, scheme, redirect, judge) {
-        ProxyDecision::Passes => {
+        ProxyAction::Passes => {
             if judge.is_gateway(redirect) {
                 let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
                 let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
@@ -222,11 +222,11 @@ async fn serve(
                     return own(StatusCode::NOT_FOUND, "");
                 };
                 let (speak, spoken) = oneshot::channel();
-                // The receiver is here.
+                // The receiver exists here.
                 let _ = speak.send(None);
                 server.begin(redirect, to, spoken).await;
             }
-            // There is no other connection to the server than this one.
+            // This is the only connection to the server.
             let answered = forward(request, server).await;
             if answered.is_none() && server.is_mistrusted.swap(false, Ordering::AcqRel) {
                 judge.server_is_mistrusted(redirect);
@@ -234,18 +234,19 @@ async fn serve(
             let unreached = || last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n");
             answered.unwrap_or_else(unreached)
         }
-        ProxyDecision::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
-        ProxyDecision::Redirected(to) => moved(&to),
-        ProxyDecision::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),
-        // No listener of Cilium's is configured for tunnels.
-        ProxyDecision::NotModelled(_) if is_tunnel => own(StatusCode::NOT_FOUND, ""),
-        ProxyDecision::NotModelled(_) => {
+        ProxyAction::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
+        ProxyAction::Redirected(to) => moved(&to),
+        ProxyAction::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),
+        // No listener of Cilium is configured for tunnels.
+        ProxyAction::NotModelled(_) if is_tunnel => own(StatusCode::NOT_FOUND, ""),
+        ProxyAction::NotModelled(_) => {
             own(StatusCode::NOT_IMPLEMENTED, "what a policy says of this request is not modelled\r\n")
         }
     }
 }
 
-/// Leaves a request one meaning: what is judged is what every server understands. Refuses what could have two.
+/// Makes a request unambiguous, so that the decision is about what every server understands. Refuses requests with
+/// two meanings.
 fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     let headers = request.headers();
     let only = |name| headers.get_all(name).iter().nth(1).is_none();
@@ -256,7 +257,7 @@ fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     if request.version() == Version::HTTP_11 && !headers.contains_key(HOST) {
         return Err("no host\r\n");
     }
-    // A coding that others may read differently, or take for none; next to one, a length does not count:
+    // Other programs may read this coding differently or ignore it; a length beside a coding does not count:
     // <https://www.rfc-editor.org/rfc/rfc9112#section-6.3>
     let codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
@@ -265,17 +266,17 @@ fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     }
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     if let Some(authority) = authority.filter(|_| request.method() != Method::CONNECT) {
-        // Only what leads elsewhere has use for a user: <https://www.rfc-editor.org/rfc/rfc9110#section-4.2.4>
+        // Only redirecting clients use user information: <https://www.rfc-editor.org/rfc/rfc9110#section-4.2.4>
         let host = HeaderValue::try_from(authority.as_str()).ok().filter(|_| !authority.contains('@'));
         let host = host.ok_or("a host that is none\r\n")?;
-        // The target outweighs the header, and takes its place:
-        // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
+        // The target overrides the header, and replaces it: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
         request.headers_mut().insert(HOST, host);
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
     }
     let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
-    // The server is asked for what was judged. Of paths with another meaning to each, the judge does not know.
+    // The server gets the request about which the proxy decided. Paths that servers read differently are not known to
+    // the engine.
     if let Ok(Cow::Owned(path)) = normalize(path) {
         *request.uri_mut() = Uri::try_from(path).map_err(|_| "a path that is none\r\n")?;
     }
@@ -285,7 +286,7 @@ fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The protocol a client wants to go on with.
+/// The protocol to which a client wants to switch.
 fn upgrade(headers: &HeaderMap) -> Option<String> {
     let wanted = tokens(headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
     let to = headers.get(UPGRADE).filter(|_| wanted)?;
@@ -298,7 +299,7 @@ fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
-/// HTTP/2 would not be judged: as in Envoy, the server does not hear of the offer to go on with it.
+/// HTTP/2 would bypass the rules: as in Envoy, the server does not see the offer to switch to it.
 fn stay_with_http1(headers: &mut HeaderMap) {
     const SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
     let other =
@@ -312,7 +313,7 @@ fn stay_with_http1(headers: &mut HeaderMap) {
     }
 }
 
-fn judged(request: &Request<Incoming>, scheme: Scheme, redirect: &Redirect, judge: &Judge) -> ProxyDecision {
+fn judged(request: &Request<Incoming>, scheme: Scheme, redirect: &Redirect, judge: &Judge) -> ProxyAction {
     let headers: Vec<(String, String)> = request
         .headers()
         .iter()
@@ -327,10 +328,10 @@ fn judged(request: &Request<Incoming>, scheme: Scheme, redirect: &Redirect, judg
     judge.request(redirect, &head, scheme)
 }
 
-/// Sends a request on; none if the server cannot be reached.
+/// Forwards a request; none if the server cannot be reached.
 async fn forward(mut request: Request<Incoming>, server: &UpstreamConnection) -> Option<Response<Body>> {
     let mut connected = server.connected.clone();
-    // Whoever connects is gone only with the connection of the client.
+    // The connecting task ends only with the connection of the client.
     connected.wait_for(|connected| *connected).await.ok()?;
     let wanted = upgrade(request.headers()).is_some();
     let upgrading = hyper::upgrade::on(&mut request);
@@ -346,7 +347,7 @@ async fn forward(mut request: Request<Incoming>, server: &UpstreamConnection) ->
         let switched = hyper::upgrade::on(&mut response);
         tokio::spawn(async move {
             if let (Ok(client), Ok(server)) = tokio::join!(upgrading, switched) {
-                // Either side may close or reset whenever it likes.
+                // Either side may close or reset at any time.
                 let _ =
                     tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
             }
@@ -362,7 +363,7 @@ fn last(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-/// Sends a client to another path of the same host.
+/// Redirects a client to another path of the same host.
 fn moved(to: &str) -> Response<Body> {
     let mut response = own(StatusCode::TEMPORARY_REDIRECT, "");
     if let Ok(to) = HeaderValue::try_from(to) {

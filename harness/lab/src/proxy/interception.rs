@@ -1,7 +1,7 @@
-//! TLS that the HTTP proxy ends with the certificate of a secret, and begins again to the server by the authorities of another
-//! one.
+//! TLS that the HTTP proxy terminates with the certificate of one secret, and originates to the server by the
+//! authorities of another.
 //!
-//! Of a secret that holds nothing the certificate is made up, for the name that the client asks for.
+//! If a secret has no content, the certificate is generated for the server name of the client.
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
 use std::io;
@@ -17,21 +17,21 @@ use verdikt_wire::{WireCertificate, WireTrust};
 
 use crate::redirect::Redirect;
 
-/// How long a client may take to begin: as long as Envoy waits for it.
+/// How long a client may take to start: as long as Envoy waits for it.
 const BEGIN: Duration = Duration::from_secs(15);
-/// The name in the certificate where the client asks for none.
+/// The name in the certificate if the client sends none.
 const NO_NAME: &str = "localhost";
 
-/// A server that the proxy begins TLS with.
+/// A server to which the proxy originates TLS.
 #[derive(Clone, Debug)]
 pub(super) struct NextServer {
-    /// The name that it is asked for by.
+    /// The server name that it is asked for.
     pub(super) name: ServerName<'static>,
-    /// By what it is judged, whatever its name.
+    /// The authorities by which it is verified, whatever its name.
     pub(super) trusts: WireTrust,
 }
 
-/// Goes through the handshake with a client, as the server that it asks for.
+/// Completes the handshake with a client, as the server that it asks for.
 pub(super) async fn end(
     client: TcpStream,
     shown: &WireCertificate,
@@ -44,14 +44,14 @@ pub(super) async fn end(
     tokio::time::timeout(BEGIN, ending).await?
 }
 
-/// The name that a client has asked for, or the address of its server.
+/// The server name that a client sent, or the address of its server.
 pub(super) fn server_name(client: &server::TlsStream<TcpStream>, redirect: &Redirect) -> ServerName<'static> {
     let asked = client.get_ref().1.server_name();
     let name = asked.and_then(|name| ServerName::try_from(name.to_owned()).ok());
     name.unwrap_or_else(|| ServerName::from(redirect.server.ip()))
 }
 
-/// Goes through the handshake with a server.
+/// Completes the handshake with a server.
 pub(super) async fn begin(server: TcpStream, next: NextServer) -> io::Result<client::TlsStream<TcpStream>> {
     let config = tls::client(ClientTrust::Authorities(next.trusts)).map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(config)).connect(next.name, server).await

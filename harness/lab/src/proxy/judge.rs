@@ -1,18 +1,18 @@
-//! What the proxies ask and tell: the policy in force, the names they learn, the flows.
+//! What the proxies share: the policy in force, the names they learn, the flows.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use verdikt_engine::datapath::{Hello, NO_QUERY, RequestHead, RequestTarget, read_request};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, NO_QUERY, RequestHead, RequestTarget, read_request};
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 
 use crate::current::CurrentPolicy;
 use crate::losses::{LossCause, Losses};
@@ -21,20 +21,20 @@ use crate::redirect::{Redirect, Redirects};
 
 /// What a proxy does with a query or request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ProxyDecision {
-    /// It goes on to the server.
+pub(super) enum ProxyAction {
+    /// Forwards it to the server.
     Passes,
-    /// It is refused.
+    /// Refuses it.
     Refused,
-    /// The client is sent to this path.
+    /// Redirects the client to this path.
     Redirected(String),
-    /// It cannot be read as Cilium's proxy reads requests, which says so to the client.
+    /// Answers that the request is invalid, as Cilium's proxy does.
     Rejected,
-    /// What Cilium would do is not known.
+    /// It is not known what Cilium would do.
     NotModelled(String),
 }
 
-/// What all connections of the proxies share.
+/// The state that all connections of the proxies share.
 #[derive(Debug)]
 pub(crate) struct Judge {
     policy: Arc<CurrentPolicy>,
@@ -59,41 +59,42 @@ impl Judge {
         self.redirects.of(token)
     }
 
-    /// Tells that a proxy has let go of something.
+    /// Reports that a proxy has lost something.
     pub(super) fn lose(&self, loss: LossCause) {
         self.losses.add(loss);
     }
 
-    /// Judges a query for a name, and tells so.
-    pub(super) fn query(&self, redirect: &Redirect, name: &str, kind: &str) -> ProxyDecision {
+    /// Decides about a query for a name, and reports it.
+    pub(super) fn query(&self, redirect: &Redirect, name: &str, kind: &str) -> ProxyAction {
         let policy = self.policy.get();
-        let finding =
+        let decision =
             policy.query(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), name);
         let (name, kind) = (name.to_owned(), kind.to_owned());
         let request = ProxyRequest::Dns { name, kind, code: None, addresses: Vec::new(), ttl: None };
-        self.tell(redirect, &finding, request)
+        self.tell(redirect, &decision, request)
     }
 
-    /// Whether the connection itself may be, so that there is somebody to ask on it. Where it may not, the gateway's
+    /// Whether the connection itself is allowed, so that requests on it can be decided. If it is not, the gateway's
     /// proxy refuses every request.
     pub(super) fn admits(&self, redirect: &Redirect) -> bool {
         let policy = self.policy.get();
-        let ruling = policy.packet(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect));
-        !ruling.verdict.denies()
+        let decision =
+            policy.packet(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect));
+        !decision.kind.denies()
     }
 
-    /// What becomes of the TLS that a client begins.
+    /// The certificates with which the TLS of a client is terminated, if it is.
     pub(super) fn tls_interception(&self, redirect: &Redirect) -> Option<Interception> {
         let policy = self.policy.get();
         policy.tls_interception(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect))
     }
 
-    /// Whether a connection has come to the gateway, which leads its requests on.
+    /// Whether a connection has reached the gateway, which routes its requests.
     pub(super) fn is_gateway(&self, redirect: &Redirect) -> bool {
         redirect.direction == Direction::Ingress && self.policy.get().is_gateway(&redirect.subject)
     }
 
-    /// Where the gateway leads a request.
+    /// Where the gateway sends a request.
     pub(super) fn route(
         &self,
         redirect: &Redirect,
@@ -103,26 +104,21 @@ impl Judge {
         self.policy.get().route(authority, path, redirect.client.ip())
     }
 
-    /// Tells that a client of the DNS proxy asks nothing.
+    /// Reports that a client of the DNS proxy sends no query.
     pub(super) fn no_query(&self, redirect: &Redirect) {
-        let finding = Finding::Unknown { gap: NO_QUERY.to_owned(), rule: None };
+        let decision = Decision::Unknown { gap: NO_QUERY.to_owned(), rule: None };
         let (name, kind) = (String::new(), String::new());
         let request = ProxyRequest::Dns { name, kind, code: None, addresses: Vec::new(), ttl: None };
-        self.tell(redirect, &finding, request);
+        self.tell(redirect, &decision, request);
     }
 
-    /// Judges a request, and tells so. Of one that is answered before any rule is asked, nobody tells.
-    pub(super) fn request(
-        &self,
-        redirect: &Redirect,
-        head: &RequestHead<'_>,
-        scheme: Scheme,
-    ) -> ProxyDecision {
+    /// Decides about a request, and reports it. A request that is answered before any rule applies is not reported.
+    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>, scheme: Scheme) -> ProxyAction {
         let policy = self.policy.get();
         let Redirect { subject, direction, .. } = redirect;
-        let finding = policy.request(subject, *direction, redirect.peer(), traffic(redirect), head, scheme);
-        if let Finding::Redirected { to, .. } = finding {
-            return ProxyDecision::Redirected(to);
+        let decision = policy.request(subject, *direction, redirect.peer(), traffic(redirect), head, scheme);
+        if let Decision::Redirected { to, .. } = decision {
+            return ProxyAction::Redirected(to);
         }
         let request = ProxyRequest::Http {
             method: head.method.to_owned(),
@@ -130,70 +126,67 @@ impl Judge {
             host: head.authority.unwrap_or_default().to_owned(),
             status: None,
         };
-        let judgement = self.tell(redirect, &finding, request);
+        let action = self.tell(redirect, &decision, request);
         let is_rejected = read_request(head) == RequestTarget::Rejected;
-        if is_rejected && matches!(judgement, ProxyDecision::NotModelled(_)) {
-            return ProxyDecision::Rejected;
+        if is_rejected && matches!(action, ProxyAction::NotModelled(_)) {
+            return ProxyAction::Rejected;
         }
-        judgement
+        action
     }
 
-    /// Judges the beginning of a connection, and tells so.
-    pub(super) fn hello(&self, redirect: &Redirect, hello: Hello<'_>) -> ProxyDecision {
+    /// Decides about the start of a connection, and reports it.
+    pub(super) fn hello(&self, redirect: &Redirect, hello: Hello<'_>) -> ProxyAction {
         let policy = self.policy.get();
-        let finding =
+        let decision =
             policy.hello(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), hello);
         let server_name = match hello {
             Hello::Tls(name) => name.map(str::to_owned),
             Hello::Plain => None,
         };
-        self.tell(redirect, &finding, ProxyRequest::Tls { server_name })
+        self.tell(redirect, &decision, ProxyRequest::Tls { server_name })
     }
 
-    /// Tells that a proxy does not take the certificate of a server.
+    /// Reports that a proxy does not trust the certificate of a server.
     pub(super) fn server_is_mistrusted(&self, redirect: &Redirect) {
-        let finding = Finding::NotTrusted { reason: "".into(), by: Vec::new().into() };
-        self.tell(redirect, &finding, ProxyRequest::Tls { server_name: None });
+        let decision = Decision::NotTrusted { reason: "".into(), by: Vec::new().into() };
+        self.tell(redirect, &decision, ProxyRequest::Tls { server_name: None });
     }
 
-    /// Takes note that a name leads to addresses. When this returns, every later packet is judged so.
+    /// Records the addresses of a name. When this returns, every later packet is decided with them.
     pub(super) fn learn(&self, name: &str, addresses: &[IpAddr], ttl: u32) {
         let until = self.begin.elapsed().saturating_add(Duration::from_secs(ttl.into()));
         self.policy.learn(name, addresses, until);
     }
 
-    fn tell(&self, redirect: &Redirect, finding: &Finding, request: ProxyRequest) -> ProxyDecision {
-        let (judgement, verdict, drop_reason, rules) = match finding {
-            Finding::NoRuleAllows { isolated_by, .. } => (
-                ProxyDecision::Refused,
+    fn tell(&self, redirect: &Redirect, decision: &Decision, request: ProxyRequest) -> ProxyAction {
+        let (action, verdict, drop_reason, rules) = match decision {
+            Decision::NoRuleAllows { isolated_by, .. } => (
+                ProxyAction::Refused,
                 FlowVerdict::Dropped,
                 Some(DropReason::RefusedByProxy),
                 &isolated_by[..],
             ),
-            Finding::NotTrusted { by, .. } => {
-                (ProxyDecision::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), &by[..])
+            Decision::NotTrusted { by, .. } => {
+                (ProxyAction::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), &by[..])
             }
-            Finding::Denied { by } => (
-                ProxyDecision::Refused,
-                FlowVerdict::Dropped,
-                Some(DropReason::RefusedByProxy),
-                by.as_slice(),
-            ),
-            Finding::Redirected { to, by } => {
-                (ProxyDecision::Redirected(to.clone()), FlowVerdict::Forwarded, None, &by[..])
+            Decision::Denied { by } => {
+                (ProxyAction::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
             }
-            Finding::Unknown { gap, .. } | Finding::Chance { gap } => (
-                ProxyDecision::NotModelled(gap.clone()),
+            Decision::Redirected { to, by } => {
+                (ProxyAction::Redirected(to.clone()), FlowVerdict::Forwarded, None, &by[..])
+            }
+            Decision::Unknown { gap, .. } | Decision::Chance { gap } => (
+                ProxyAction::NotModelled(gap.clone()),
                 FlowVerdict::Error,
                 Some(DropReason::NotModelled(gap.clone())),
                 &[][..],
             ),
-            Finding::Allowed { by } => (ProxyDecision::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
-            Finding::NotIsolated
-            | Finding::PassedOn { .. }
-            | Finding::LocalHost
-            | Finding::Itself { .. }
-            | Finding::OutsideCluster => (ProxyDecision::Passes, FlowVerdict::Forwarded, None, &[][..]),
+            Decision::Allowed { by } => (ProxyAction::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
+            Decision::NotIsolated
+            | Decision::PassedOn { .. }
+            | Decision::LocalHost
+            | Decision::Itself { .. }
+            | Decision::OutsideCluster => (ProxyAction::Passes, FlowVerdict::Forwarded, None, &[][..]),
         };
         let mut policies: Vec<String> = rules.iter().map(|rule| rule.object.short()).collect();
         policies.sort();
@@ -214,9 +207,9 @@ impl Judge {
             policies,
             request: Some(request),
         };
-        // Nobody follows the flows any more only while the lab ends.
+        // The receiver of flows is gone only while the lab ends.
         let _ = self.flows.send(flow);
-        judgement
+        action
     }
 
     fn end(&self, socket: std::net::SocketAddr) -> FlowEnd {

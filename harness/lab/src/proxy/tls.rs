@@ -1,4 +1,5 @@
-//! The proxy that reads how a connection begins: it lets those pass whose server name a rule allows, and resets others.
+//! The proxy that reads the start of a connection: it forwards those whose server name a rule allows, and resets
+//! others.
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#tls-server-name-indication-sni>
 
@@ -12,26 +13,26 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::rustls::server::Acceptor;
 use tracing::debug;
-use verdikt_engine::ruling::Hello;
+use verdikt_engine::datapath::Hello;
 
-use super::judge::{Judge, ProxyDecision};
+use super::judge::{Judge, ProxyAction};
 use super::upstream;
 use crate::redirect::Redirect;
 
 /// The first byte of TLS: a record of the handshake.
 /// <https://www.rfc-editor.org/rfc/rfc8446#section-5.1>
 const HANDSHAKE: u8 = 22;
-/// How long a client may take to begin: as long as Envoy waits for it.
+/// How long a client may take to start: as long as Envoy waits for it.
 const BEGIN: Duration = Duration::from_secs(15);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// More than the beginning of any client.
+/// Longer than the start of any client.
 const LONGEST: usize = 64 * 1024;
 
-/// The answer to what is not a request.
+/// The answer to anything other than a request.
 const NOT_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// What a client has sent to begin.
+/// The start of a connection.
 struct Beginning {
     bytes: Vec<u8>,
     is_tls: bool,
@@ -40,10 +41,10 @@ struct Beginning {
 
 /// Serves one client's connection.
 pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
-    // A client that sends nothing has begun nothing, and nobody judges it.
+    // A client that sends nothing has started nothing, so nothing is decided.
     let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await else { return };
     let hello = if begun.is_tls { Hello::Tls(begun.server_name.as_deref()) } else { Hello::Plain };
-    if judge.hello(&redirect, hello) != ProxyDecision::Passes {
+    if judge.hello(&redirect, hello) != ProxyAction::Passes {
         return reset(&client);
     }
     let Ok(Ok(mut server)) = timeout(CONNECT, upstream(&redirect, redirect.server)).await else {
@@ -51,28 +52,27 @@ pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, j
         return reset(&client);
     };
     if server.write_all(&begun.bytes).await.is_ok() {
-        // Either side may close or reset whenever it likes.
+        // Either side may close or reset at any time.
         let _ = copy_bidirectional(&mut client, &mut server).await;
     }
 }
 
-/// Whether a client begins TLS where plain HTTP is wanted.
+/// Whether a client starts TLS where plain HTTP is expected.
 pub(super) async fn begins(client: &TcpStream) -> bool {
     let mut first = [0];
     matches!(client.peek(&mut first).await, Ok(1) if first[0] == HANDSHAKE)
 }
 
-/// Refuses TLS where nothing but plain HTTP can be read, and tells so. As Envoy does, it answers as to a request that is
-/// none.
+/// Refuses TLS where only plain HTTP can be read, and reports it. Like Envoy, it answers as to an invalid request.
 pub(super) async fn refuse(mut client: TcpStream, redirect: &Redirect, judge: &Judge) {
     if let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await {
         judge.hello(redirect, Hello::Tls(begun.server_name.as_deref()));
     }
-    // The client may close or reset whenever it likes.
+    // The client may close or reset at any time.
     let _ = client.write_all(NOT_HTTP).await;
 }
 
-/// Reads until it is clear how a client begins; none where it closes before.
+/// Reads until the start of a connection is clear; none if the client closes before.
 async fn read(client: &mut TcpStream) -> io::Result<Option<Beginning>> {
     let (mut bytes, mut acceptor) = (Vec::new(), Acceptor::default());
     let mut buffer = [0; 4096];
@@ -99,8 +99,8 @@ async fn read(client: &mut TcpStream) -> io::Result<Option<Beginning>> {
     }
 }
 
-/// Lets the end of a connection be a reset.
+/// Makes the end of a connection a reset.
 fn reset(client: &TcpStream) {
-    // Where it cannot be set, the client sees a close, which tells it as much.
+    // If it cannot be set, the client sees a close, which tells it the same.
     let _ = SockRef::from(client).set_linger(Some(Duration::ZERO));
 }

@@ -1,4 +1,4 @@
-//! Which sockets of a topology are tried: those whose addresses a real cluster may balance.
+//! Which sockets of a topology are tested: those whose addresses a real cluster may load-balance.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -9,8 +9,8 @@ use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use super::TriedSocket;
 use crate::datapath::ServiceTable;
 
-/// The ports of services, and what nodes and hosts outside serve: a cluster balances ports of its nodes, and addresses
-/// outside that its services have.
+/// The ports of services, and those that nodes and hosts outside serve: a cluster load-balances ports of its nodes,
+/// and addresses outside that its services have.
 pub(crate) fn to_try(
     topology: &Topology,
     addresses: &Addresses,
@@ -25,8 +25,8 @@ pub(crate) fn to_try(
     of_services.chain(own.flat_map(|(endpoint, list)| served(topology, endpoint, list))).collect()
 }
 
-/// Whether an endpoint has an address that may be a node's or a service's of a real cluster. What balances at sockets
-/// leaves the addresses of pods alone.
+/// Whether an endpoint has an address that may belong to a node or a service of a real cluster. Socket load balancers
+/// do not rewrite addresses of pods.
 fn may_be_balanced(topology: &Topology, endpoint: &Endpoint) -> bool {
     match endpoint {
         Endpoint::World(_) | Endpoint::Node(_) => true,
@@ -35,7 +35,7 @@ fn may_be_balanced(topology: &Topology, endpoint: &Endpoint) -> bool {
     }
 }
 
-/// Where an endpoint with these addresses serves.
+/// The ports on which an endpoint with these addresses serves.
 fn served<'a>(
     topology: &'a Topology,
     endpoint: &Endpoint,

@@ -225,17 +225,17 @@ fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) ->
             root: document::parse(text).unwrap().remove(0),
         })
         .collect();
-    let cluster = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
-    for judgement in cluster.judgements() {
-        assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
+    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
+    for acceptance in model.acceptances() {
+        assert!(format!("{acceptance:?}").starts_with("Accepted"), "{acceptance:?}");
     }
     let addresses = ENDPOINTS.into_iter().flat_map(|(name, v4, v6)| {
         let owner = AddressOwner { endpoint: endpoint(name), identity: 0 };
         [(v4.parse().unwrap(), owner.clone()), (v6.parse().unwrap(), owner)]
     });
-    let (cluster, owners) = (Arc::new(cluster.into_owned()), Arc::new(addresses.collect()));
+    let (model, owners) = (Arc::new(model.into_owned()), Arc::new(addresses.collect()));
     Arc::new(PolicyVersion::new(
-        cluster,
+        model,
         owners,
         BTreeMap::new(),
         revision,

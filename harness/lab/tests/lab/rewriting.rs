@@ -47,12 +47,11 @@ pub(crate) fn play() -> ExitCode {
     let served = Served { protocol: ServedProtocol::Http, port: Port::new(30080).unwrap(), name: None };
     let node = Node { address: Some([172, 18, 0, 2].into()), serves: vec![served], ..Node::default() };
     topology.nodes.insert(LOCAL_NODE.parse().unwrap(), node);
-    let cluster =
-        PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default()).into_owned();
+    let model = PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default()).into_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let up: Result<(), LabError> = runtime.block_on(async {
         let mut lab = Lab::start(verdikt_probe::probe::over, Instant::now()).await?;
-        lab.apply(&topology, cluster, Enforcement::default()).await
+        lab.apply(&topology, model, Enforcement::default()).await
     });
     match up {
         Ok(()) => println!("the lab is up"),

@@ -82,14 +82,14 @@ impl Bench {
                 root: document::parse(text).unwrap().remove(0),
             })
             .collect();
-        let cluster =
+        let model =
             PolicyModel::new(&self.topology, &manifests, &ModelOptions::default(), &Learned::default());
-        for judgement in cluster.judgements() {
-            assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
+        for acceptance in model.acceptances() {
+            assert!(format!("{acceptance:?}").starts_with("Accepted"), "{acceptance:?}");
         }
         let applied = self.lab.apply(
             &self.topology,
-            cluster.into_owned(),
+            model.into_owned(),
             Enforcement { audit, ..Enforcement::default() },
         );
         self.runtime.block_on(applied).unwrap();

@@ -1,4 +1,4 @@
-//! What stands behind services: the ports that they lead to, held against those that pods declare.
+//! The backends of services: compares the ports of services with those that pods declare.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,10 @@ use verdikt_scenario::topology::{
 use super::PortPlace;
 use crate::ports;
 
-/// The pods of each namespace and label.
+/// The pods of each namespace, by label.
 type Index = BTreeMap<(NamespaceName, String, String), Vec<NamespacedName>>;
 
-/// Lets pods that declare no port serve what services say they do, and warns of services that lead nowhere.
+/// Lets pods that declare no port serve the ports of their services, and warns of services without backends.
 pub(super) fn hold_ports_against_pods(
     objects: &mut ManifestTopology,
     ports: &[PortPlace],
@@ -70,7 +70,7 @@ fn index(topology: &Topology) -> Index {
     index
 }
 
-/// The pods behind a service, found by the label of its selector that the fewest have.
+/// The pods of a service, found by the rarest label of its selector.
 fn backends(topology: &Topology, index: &Index, service: &NamespacedName) -> Vec<NamespacedName> {
     let selects = topology.services.get(service).and_then(|service| service.selects.as_ref());
     let Some(selects) = selects else { return Vec::new() };
@@ -133,7 +133,7 @@ fn labels_of(topology: &Topology, namespace: &NamespaceName) -> String {
     let pods = topology.pods_of(namespace);
     let labels =
         |labels: &Labels| labels.iter().map(|(key, value)| format!("`{key}: {value}`")).collect::<Vec<_>>();
-    // A suggestion needs no more than a few.
+    // A suggestion needs only a few.
     let labels: BTreeSet<String> = pods.take(50).flat_map(|(_, pod)| labels(&pod.labels)).collect();
     if labels.is_empty() {
         return format!("no workload in namespace {namespace} has labels");
@@ -141,7 +141,7 @@ fn labels_of(topology: &Topology, namespace: &NamespaceName) -> String {
     format!("the labels of workloads in namespace {namespace} are {}", some_of(labels))
 }
 
-/// Words in a row; of many, the first twelve.
+/// Words in a list; of many, the first twelve.
 fn some_of(words: BTreeSet<String>) -> String {
     const MOST: usize = 12;
     let more = words.len().saturating_sub(MOST);

@@ -1,4 +1,4 @@
-//! The names of workloads: what a controller makes is the controller's, and of kinds that share a name one keeps it.
+//! The names of workloads: pods of a controller have its name, and of kinds that share a name one keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::node::node_name;
 use crate::workload::rank;
 
 impl ManifestReader<'_> {
-    /// Gives every workload its name, and puts it into the topology.
+    /// Names every workload, and adds it to the topology.
     pub(super) fn name_workloads(&mut self) {
         let mut found = std::mem::take(&mut self.workloads);
         let there: BTreeSet<(NamespaceName, String, String)> = found
@@ -24,7 +24,7 @@ impl ManifestReader<'_> {
                 !there.contains(&(found.name.namespace.clone(), kind.to_owned(), name.to_owned()))
             })
         });
-        // Stable: of the same kind the first stays first.
+        // The sort is stable: of the same kind the first stays first.
         found.sort_by_key(|found| rank(found.kind));
         let mut places: BTreeMap<NamespacedName, WorkloadPlace> = BTreeMap::new();
         for found in found {
@@ -33,7 +33,7 @@ impl ManifestReader<'_> {
         self.objects.places.workloads = places;
     }
 
-    /// The node of a workload: the one that it names, or that of all pods.
+    /// The node of a workload: the one that it names, or the node of all pods.
     fn node_of(&self, named: Option<&str>) -> Option<HostName> {
         let named = named.and_then(|name| node_name(name).parse().ok());
         let known = named.filter(|name| self.objects.topology.nodes.contains_key(name));
@@ -83,7 +83,7 @@ impl ManifestReader<'_> {
         self.objects.topology.pods.insert(name, pod);
     }
 
-    /// Takes the ports of the node from a pod that another one has already: such pods are on nodes of their own.
+    /// Removes ports of the node from a pod if another pod has them already: such pods are on different nodes.
     fn leave_to_first(&mut self, pod: &mut Pod) {
         let others = self.objects.topology.pods.values().flat_map(|other| &other.host_ports);
         let taken: BTreeSet<(Protocol, Port)> = others.map(|led| (led.protocol, led.port)).collect();
@@ -95,7 +95,7 @@ impl ManifestReader<'_> {
     }
 }
 
-/// The name of a workload that another kind has already, with its kind behind it.
+/// The name of a workload whose name another kind has already, with its kind appended.
 fn with_kind(name: &NamespacedName, kind: &str) -> Option<NamespacedName> {
     let renamed = format!("{}-{}", name.name, kind.to_lowercase()).parse().ok()?;
     Some(NamespacedName { namespace: name.namespace.clone(), name: renamed })

@@ -1,4 +1,4 @@
-//! The routes of the gateway, from the objects that say them.
+//! The routes of the gateway, from the objects that define them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,20 +27,20 @@ pub(super) struct FoundIngress {
     pub(super) rules: IngressRules,
 }
 
-/// Gateways and what leads behind them, as far as they were read.
+/// Gateways and their routes, as far as they were read.
 #[derive(Default)]
 pub(super) struct Entrances {
     pub(super) gateways: BTreeMap<NamespacedName, (Gateway, Place)>,
     pub(super) routes: Vec<FoundRoute>,
     pub(super) ingresses: Vec<FoundIngress>,
-    /// The names of the ports of services, in the order of the ports.
+    /// The port names of services, in the order of the ports.
     pub(super) port_names: BTreeMap<NamespacedName, Vec<String>>,
 }
 
-/// What came of joining routes to a topology.
+/// The result of adding routes to a topology.
 #[derive(Default)]
 pub(super) struct JoinedRoutes {
-    /// What the topology has no words for, each once.
+    /// What a topology cannot express, each once.
     pub(super) skipped: Vec<String>,
     pub(super) warnings: Vec<Diagnostic>,
 }
@@ -133,7 +133,7 @@ impl Entrances {
         }
     }
 
-    /// Adds the routes of a rule, each unless it cannot be said.
+    /// Adds the routes of a rule, except those that a topology cannot express.
     fn add(
         &self,
         site: &RouteSite<'_>,
@@ -177,7 +177,7 @@ impl Entrances {
         speak_http(topology, &service, port);
     }
 
-    /// The service and port that a rule leads to, if they are there.
+    /// The service and port of a rule, if they exist.
     fn destination(
         &self,
         site: &RouteSite<'_>,
@@ -196,14 +196,14 @@ impl Entrances {
     }
 }
 
-/// Where a rule stands.
+/// The place of a rule.
 struct RouteSite<'a> {
     kind: &'static str,
     namespace: &'a NamespaceName,
     place: &'a Place,
 }
 
-/// Lets the pods behind a port of a service speak HTTP, which is all that the gateway says to them.
+/// Makes the pods behind a port of a service serve HTTP, which is all that the gateway sends them.
 fn speak_http(topology: &mut Topology, service: &NamespacedName, port: Port) {
     for (endpoint, target) in topology.behind(service, Protocol::Tcp, port) {
         let Endpoint::Pod(pod) = endpoint else { continue };

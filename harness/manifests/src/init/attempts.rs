@@ -1,4 +1,4 @@
-//! What to attempt: what services offer, what containers declare, what policies name.
+//! Suggests attempts: from the ports of services and containers, and from policies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,22 +14,22 @@ use super::outside::{ELSEWHERE, ELSEWHERE_NAME, HostRole, Outside, example};
 use super::policies::{Clause, PolicyPort};
 use crate::Situation;
 
-/// An attempt and what suggests it.
+/// An attempt with its origin.
 #[derive(Clone, Debug)]
 pub(super) struct Suggested {
     pub(super) attempt: Attempt,
     pub(super) comment: String,
-    /// The namespace that it leads to.
+    /// The namespace of its target.
     pub(super) namespace: Option<NamespaceName>,
 }
 
-/// So many requests are suggested for a port with HTTP rules.
+/// The largest number of requests that are suggested for a port with HTTP rules.
 const MOST_REQUESTS: usize = 4;
 
-/// A path that no HTTP rule is likely to speak of.
+/// A path that probably no HTTP rule mentions.
 const OTHER_PATH: &str = "/elsewhere";
 
-/// Lets pods speak HTTP on ports of which HTTP rules speak. Answers with what these pods serve.
+/// Makes pods serve HTTP on ports with HTTP rules. Returns what these pods serve.
 pub(super) fn serve_http(
     topology: &mut Topology,
     clauses: &[Clause],
@@ -66,7 +66,7 @@ fn is_port(port: &PolicyPort, served: &Served) -> bool {
     }
 }
 
-/// The attempts that are suggested, in the order of the table.
+/// The suggested attempts, in the order of the table.
 pub(super) fn suggest(
     situation: &Situation,
     topology: &Topology,
@@ -76,7 +76,7 @@ pub(super) fn suggest(
     let mut all = Suggestions { topology, seen: BTreeSet::new(), all: Vec::new() };
     let mut covered = BTreeSet::new();
     for (name, service) in &topology.services {
-        // Queries are attempts of their own.
+        // Queries have attempts of their own.
         if name.to_string() == DNS_SERVICE {
             continue;
         }
@@ -133,7 +133,7 @@ struct Suggestions<'a> {
 }
 
 impl Suggestions<'_> {
-    /// Adds an attempt if it can be made and is not there.
+    /// Adds an attempt if it can be made and does not exist yet.
     fn add(&mut self, text: &str, comment: &str, namespace: Option<&NamespaceName>) -> bool {
         let Ok(attempt) = parse_attempt(text, self.topology) else { return false };
         if !self.seen.insert(attempt.clone()) {
@@ -144,7 +144,7 @@ impl Suggestions<'_> {
         true
     }
 
-    /// The requests of an HTTP rule, and one of which it does not speak.
+    /// The requests that an HTTP rule mentions, and one that it does not mention.
     fn add_requests(&mut self, clause: &Clause) {
         let topology = self.topology;
         for (name, pod) in topology.pods.iter().filter(|(name, _)| is_in(clause, name)) {
@@ -194,7 +194,7 @@ impl Suggestions<'_> {
             .filter_map(|name| Some((example(name)?.0.to_string(), name.place.line_of_file())))
             .collect();
         for (name, comment) in queried {
-            // A name that leads nowhere has no answer that says whether the query was allowed.
+            // A name that does not resolve has no answer that tells whether the query was allowed.
             if name.parse().is_ok_and(|name| self.topology.resolve(&name).is_some()) {
                 self.add(&format!("dns {name}"), &comment, None);
             }
@@ -205,7 +205,7 @@ impl Suggestions<'_> {
     }
 }
 
-/// A path that a pattern matches, if it is a simple one.
+/// A path that a pattern matches, if the pattern is simple.
 fn literal(pattern: &str) -> Option<String> {
     let pattern = pattern.trim_start_matches('^').trim_end_matches('$');
     let path = pattern.strip_suffix(".*").map_or_else(|| pattern.to_owned(), |head| format!("{head}a"));

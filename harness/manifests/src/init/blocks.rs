@@ -1,11 +1,11 @@
-//! Addresses in blocks, and in none.
+//! Finds addresses inside blocks, and outside of them.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-/// What no host outside has: pods of most clusters and of the lab, what leads nowhere, what is reserved.
+/// Addresses that no host outside has: those of pods in most clusters and the lab, unroutable and reserved ones.
 const NOT_OUTSIDE: &[&str] = &[
     "0.0.0.0/8",
     "10.244.0.0/16",
@@ -16,7 +16,7 @@ const NOT_OUTSIDE: &[&str] = &[
     "198.51.100.0/24",
 ];
 
-/// Where addresses are looked for that no block has.
+/// The ranges in which addresses outside all blocks are searched.
 const ANYWHERE: [&str; 3] = ["203.0.113.0/24", "198.18.0.0/15", "100.64.0.0/10"];
 
 /// Whether hosts outside can have an address.
@@ -28,7 +28,7 @@ pub(super) fn is_outside(address: Ipv4Addr) -> bool {
 /// A free address of a block and of none of its exceptions.
 pub(super) fn inside(block: Ipv4Net, except: &[Ipv4Net], used: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
     let starts = std::iter::once(first_host(block));
-    // Behind each exception there may be room, and behind what no host outside has.
+    // There may be room after each exception, and after the addresses that no host outside has.
     let gaps = NOT_OUTSIDE.iter().filter_map(|block| block.parse::<Ipv4Net>().ok());
     let behind =
         except.iter().copied().chain(gaps).filter_map(|except| u32::from(except.broadcast()).checked_add(1));
@@ -44,13 +44,13 @@ pub(super) fn inside(block: Ipv4Net, except: &[Ipv4Net], used: &BTreeSet<Ipv4Add
     })
 }
 
-/// A free address that is in none of some blocks, but for those of everything.
+/// A free address outside some blocks, ignoring blocks that contain every address.
 pub(super) fn in_none(blocks: &[Ipv4Net], used: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
     let narrow: Vec<Ipv4Net> = blocks.iter().copied().filter(|block| block.prefix_len() > 0).collect();
     ANYWHERE.iter().filter_map(|block| block.parse().ok()).find_map(|block| inside(block, &narrow, used))
 }
 
-/// The first address for a host: of a block of one address that one.
+/// The first address for a host; of a block with a single address that one.
 fn first_host(block: Ipv4Net) -> u32 {
     let network = u32::from(block.network());
     if block.prefix_len() >= 31 { network } else { network.saturating_add(1) }

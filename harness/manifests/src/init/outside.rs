@@ -13,32 +13,32 @@ use verdikt_scenario::topology::{
 use super::blocks;
 use super::policies::{Block, Clause, Name, PolicyPort};
 
-/// A host outside, and why it is there.
+/// A host outside, and why it is added.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pub(super) outside: WorldHost,
-    /// For its reader.
+    /// The reason, for its reader.
     pub(super) comment: String,
     pub(super) role: HostRole,
 }
 
-/// What a host outside is there for.
+/// The role of a host outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum HostRole {
     /// It attempts to reach the cluster, and serves nothing.
     Source,
-    /// Attempts from the cluster lead there too.
+    /// It is also a target of attempts from the cluster.
     Target,
 }
 
 impl HostRole {
-    /// That of a host in the peers of a clause.
+    /// The role of a host among the peers of a clause.
     fn of_peer(clause: &Clause) -> Self {
         if clause.is_ingress { Self::Source } else { Self::Target }
     }
 }
 
-/// The hosts outside, and the nodes that policies speak of.
+/// The hosts outside, and the nodes that policies mention.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outside {
     pub(super) hosts: BTreeMap<HostName, Host>,
@@ -47,11 +47,11 @@ pub(super) struct Outside {
     used: BTreeSet<Ipv4Addr>,
 }
 
-/// The host that no policy speaks of.
+/// The host that no policy mentions.
 pub(super) const ELSEWHERE: &str = "elsewhere";
 /// Its name.
 pub(super) const ELSEWHERE_NAME: &str = "elsewhere.example.test";
-/// The port where servers outside listen, unless a policy says otherwise.
+/// The port of servers outside, unless a policy says otherwise.
 const HTTPS: u16 = 443;
 /// The port of API servers on their nodes.
 const API_SERVER: u16 = 6443;
@@ -76,7 +76,7 @@ impl Outside {
         outside
     }
 
-    /// Adds the node of the pods, where ports of it lead to some.
+    /// Adds the node of the pods, if ports of it are forwarded to some.
     pub(super) fn add_host_of_ports(&mut self, topology: &Topology) {
         let is_led = topology.pods.values().any(|pod| !pod.host_ports.is_empty());
         if let Some(name) = LOCAL_NODE.parse().ok().filter(|_| is_led) {
@@ -107,9 +107,9 @@ impl Outside {
         self.add(host_name, host, ports, comment, HostRole::Target);
     }
 
-    /// Adds a host inside a block, and one in each of its exceptions.
+    /// Adds a host inside a block, and one inside each of its exceptions.
     fn add_block(&mut self, block: &Block, ports: &BTreeSet<Port>, role: HostRole) {
-        // Addresses of IPv6 would make the whole cluster dual stack.
+        // IPv6 addresses would make the whole cluster dual-stack.
         let Ok(cidr) = parse(&block.cidr) else { return };
         let except: Vec<Ipv4Net> = block.except.iter().filter_map(|text| parse(text).ok()).collect();
         let at = block.place.line_of_file();
@@ -166,7 +166,7 @@ impl Outside {
         }
     }
 
-    /// Adds the host that no policy names, and that is in no block but those of everything.
+    /// Adds the host that no policy names, outside every block except those that contain every address.
     fn add_elsewhere(&mut self, clauses: &[Clause]) {
         let all = clauses.iter().flat_map(|clause| &clause.blocks);
         let all = all.flat_map(|block| block.except.iter().chain([&block.cidr]));
@@ -199,7 +199,7 @@ impl Outside {
         self.hosts.insert(name, Host { outside: host, comment, role });
     }
 
-    /// An address in none of some blocks.
+    /// An address outside some blocks.
     fn free(&mut self, blocks: &[Ipv4Net]) -> Option<IpAddr> {
         let address = blocks::in_none(blocks, &self.used)?;
         self.used.insert(address);
@@ -207,7 +207,7 @@ impl Outside {
     }
 }
 
-/// The port numbers of a clause over TCP, or that of HTTPS.
+/// The TCP port numbers of a clause, or that of HTTPS.
 fn numbers(clause: &Clause) -> BTreeSet<Port> {
     let numbers = clause.ports.iter().filter_map(|port| match port {
         PolicyPort::Number(Protocol::Tcp, number) => Some(*number),
@@ -229,7 +229,7 @@ fn serve(host: &mut WorldHost, ports: &BTreeSet<Port>) {
     host.serves.sort_by_key(|served| served.port);
 }
 
-/// A DNS name that a selector matches, and what the host is called.
+/// A DNS name that a selector matches, and the name of the host.
 pub(super) fn example(name: &Name) -> Option<(DnsName, HostName)> {
     // `**.` matches any number of labels, `*` a part of one.
     let text = name.text.replace("**", "*").replace('*', "a");

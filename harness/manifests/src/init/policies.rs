@@ -1,4 +1,4 @@
-//! What policies say of names, address blocks, ports and requests, clause by clause.
+//! Names, address blocks, ports and requests in policies, clause by clause.
 
 use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::name::NamespaceName;
@@ -29,23 +29,23 @@ pub(super) enum PolicyPort {
     Name(String),
 }
 
-/// A request that an HTTP rule speaks of.
+/// A request that an HTTP rule mentions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RuleRequest {
     pub(super) method: Option<String>,
     pub(super) path: Option<String>,
 }
 
-/// One item of `ingress` or `egress`, as far as it suggests something to attempt.
+/// One item of `ingress` or `egress`, as far as it suggests attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clause {
-    /// The namespace of its policy; none if that is clusterwide.
+    /// The namespace of its policy; none if the policy is clusterwide.
     pub(super) namespace: Option<NamespaceName>,
     pub(super) is_ingress: bool,
     pub(super) ports: Vec<PolicyPort>,
     pub(super) blocks: Vec<Block>,
     pub(super) names: Vec<Name>,
-    /// Names that DNS rules speak of.
+    /// Names in DNS rules.
     pub(super) queries: Vec<Name>,
     pub(super) http: Vec<RuleRequest>,
     pub(super) entities: Vec<String>,
@@ -65,7 +65,7 @@ pub(super) fn clauses(policies: &[Manifest]) -> Vec<Clause> {
                     clauses.push(Clause { namespace: namespace.clone(), is_ingress, ..clause(policy, item) });
                 }
             }
-            // A group of addresses suggests them wherever it is used.
+            // A CIDR group counts wherever it is used.
             let blocks = texts(spec, "externalCIDRs").map(|node| block(policy, node)).collect();
             clauses.push(Clause { blocks, ..Clause::default() });
         }
@@ -133,7 +133,7 @@ fn name(policy: &Manifest, selector: &YamlNode) -> Option<Name> {
     of("matchName", false).or_else(|| of("matchPattern", true))
 }
 
-/// The port of a rule; over TCP where it names no protocol.
+/// The port of a rule; TCP if it names no protocol.
 fn port(node: &YamlNode) -> Vec<PolicyPort> {
     let protocols = match node.get("protocol").and_then(YamlNode::text).map(str::to_uppercase).as_deref() {
         Some("UDP") => vec![Protocol::Udp],

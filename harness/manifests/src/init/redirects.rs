@@ -1,4 +1,4 @@
-//! Local redirect policies as a first scenario writes them.
+//! Local redirect policies in first scenarios.
 
 use std::net::IpAddr;
 
@@ -10,8 +10,8 @@ use verdikt_scenario::topology::{
 use super::outside::Outside;
 use super::words::{labels, led_ports};
 
-/// A line for each local redirect policy that the format can say: what it leads away from has a name, and those that answer serve
-/// the port.
+/// A line for each local redirect policy that the format can express: its frontend has a name, and the pods that
+/// answer serve the port.
 pub(super) fn redirects(topology: &Topology, outside: &Outside) -> Vec<String> {
     let lines = topology.redirects.iter().filter_map(|(name, redirect)| {
         let from = frontend(&redirect.frontend, topology, outside)?;
@@ -27,7 +27,7 @@ pub(super) fn redirects(topology: &Topology, outside: &Outside) -> Vec<String> {
     lines.collect()
 }
 
-/// A service, or the host outside that has the address.
+/// The service, or the host outside with the address.
 fn frontend(frontend: &RedirectFrontend, topology: &Topology, outside: &Outside) -> Option<String> {
     let address = match frontend {
         RedirectFrontend::Service(service) => return Some(service.to_string()),
@@ -39,7 +39,7 @@ fn frontend(frontend: &RedirectFrontend, topology: &Topology, outside: &Outside)
     made.chain(known).find(has_it).map(|(name, _)| name.to_string())
 }
 
-/// Whether every pod that is to answer does.
+/// Whether every pod that should answer does.
 fn is_answered(
     topology: &Topology,
     name: &NamespacedName,

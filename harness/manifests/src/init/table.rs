@@ -1,9 +1,9 @@
-//! The table of a first scenario: suggested attempts, predicted, with what is alike brought together.
+//! The table of a first scenario: suggested attempts with predicted verdicts, merged where they are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::expect::VerdictWord;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, Endpoint, Topology};
 
@@ -15,8 +15,8 @@ use super::{Predict, RefusedPolicy};
 pub(super) struct DraftRow {
     pub(super) attempt: String,
     pub(super) comment: String,
-    /// Each verdict with its sources as a table has them; `others` is the last.
-    pub(super) verdicts: Vec<(ExpectedVerdict, Vec<String>)>,
+    /// The verdicts with their sources, as in a table; `others` is last.
+    pub(super) verdicts: Vec<(VerdictWord, Vec<String>)>,
     pub(super) cells: usize,
 }
 
@@ -24,13 +24,13 @@ pub(super) struct DraftRow {
 #[derive(Clone, Debug, Default)]
 pub(super) struct DraftTable {
     pub(super) rows: Vec<DraftRow>,
-    /// Suggestions beyond the most cells.
+    /// Suggestions that did not fit.
     pub(super) left_out: usize,
-    /// Attempts of which a verdict is not known.
+    /// Attempts about which the policy model abstains.
     pub(super) unknown: Vec<String>,
 }
 
-/// Predicts the suggested attempts, as many as the most cells allow.
+/// Predicts the suggested attempts, as many as fit.
 pub(super) fn predict(
     topology: &Topology,
     suggested: Vec<Suggested>,
@@ -52,7 +52,7 @@ pub(super) fn predict(
     let mut verdicts = predicted.verdicts.into_iter();
     let mut table = DraftTable { left_out, ..DraftTable::default() };
     for (suggested, variants) in chosen.into_iter().zip(variants) {
-        let by_variant: Vec<Vec<(&Endpoint, Option<ExpectedVerdict>)>> = variants
+        let by_variant: Vec<Vec<(&Endpoint, Option<VerdictWord>)>> = variants
             .iter()
             .map(|attempt| {
                 let sources: Vec<&Endpoint> = sources_of(&sources, attempt).collect();
@@ -64,7 +64,7 @@ pub(super) fn predict(
             table.unknown.push(suggested.attempt.to_string());
             continue;
         }
-        // What is expected of a service is expected of each of its backends.
+        // The expectation for a service holds for each of its backends.
         let alike = by_variant.windows(2).all(|pair| pair[0] == pair[1]);
         let attempts = if alike { vec![suggested.attempt.clone()] } else { variants };
         for (attempt, cells) in attempts.iter().zip(&by_variant) {
@@ -78,7 +78,7 @@ pub(super) fn predict(
 
 fn sources_of<'a>(sources: &'a [Endpoint], attempt: &Attempt) -> impl Iterator<Item = &'a Endpoint> {
     let target = attempt.target().and_then(Target::endpoint).cloned();
-    // Of what hosts outside do among themselves no policy decides.
+    // No policy decides about traffic between hosts outside.
     let leaves = match attempt.target() {
         Some(Target::Name(name)) => !name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")),
         _ => matches!(target, Some(Endpoint::World(_))),
@@ -88,7 +88,7 @@ fn sources_of<'a>(sources: &'a [Endpoint], attempt: &Attempt) -> impl Iterator<I
     })
 }
 
-/// Of too many attempts some of every namespace.
+/// If there are too many attempts, takes some of every namespace.
 fn choose(suggested: Vec<Suggested>, most: usize) -> Vec<Suggested> {
     if suggested.len() <= most {
         return suggested;
@@ -114,21 +114,21 @@ fn choose(suggested: Vec<Suggested>, most: usize) -> Vec<Suggested> {
         .collect()
 }
 
-fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, ExpectedVerdict)]) -> DraftRow {
-    let mut by_verdict: BTreeMap<ExpectedVerdict, Vec<&Endpoint>> = BTreeMap::new();
-    let mut of_namespace: BTreeMap<&NamespaceName, BTreeSet<ExpectedVerdict>> = BTreeMap::new();
+fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, VerdictWord)]) -> DraftRow {
+    let mut by_verdict: BTreeMap<VerdictWord, Vec<&Endpoint>> = BTreeMap::new();
+    let mut of_namespace: BTreeMap<&NamespaceName, BTreeSet<VerdictWord>> = BTreeMap::new();
     for (source, verdict) in cells {
         by_verdict.entry(*verdict).or_default().push(source);
         if let Endpoint::Pod(name) = source {
             of_namespace.entry(&name.namespace).or_default().insert(*verdict);
         }
     }
-    // What most have is what the rest has; of as many, what is denied.
+    // The most frequent verdict goes to `others`; of equally frequent ones a denial.
     let others = by_verdict
         .iter()
         .max_by_key(|(verdict, sources)| (sources.len(), **verdict))
         .map(|(verdict, _)| *verdict);
-    let mut verdicts: Vec<(ExpectedVerdict, Vec<String>)> = by_verdict
+    let mut verdicts: Vec<(VerdictWord, Vec<String>)> = by_verdict
         .into_iter()
         .filter(|(verdict, _)| Some(*verdict) != others)
         .map(|(verdict, sources)| (verdict, brought_together(&sources, &of_namespace)))
@@ -137,10 +137,10 @@ fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, ExpectedVerdict)])
     DraftRow { attempt: attempt.to_string(), comment: comment.to_owned(), verdicts, cells: cells.len() }
 }
 
-/// Sources by their names; the pods of a namespace that all have the same verdict as `namespace/*`.
+/// Sources by their names; `namespace/*` if all pods of a namespace have the same verdict.
 fn brought_together(
     sources: &[&Endpoint],
-    of_namespace: &BTreeMap<&NamespaceName, BTreeSet<ExpectedVerdict>>,
+    of_namespace: &BTreeMap<&NamespaceName, BTreeSet<VerdictWord>>,
 ) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let in_namespace = |namespace: &NamespaceName| {

@@ -1,4 +1,4 @@
-//! Parts of a topology in the words of the format.
+//! Formats parts of a topology as the scenario format writes them.
 
 use verdikt_scenario::topology::{Labels, Protocol, ServicePort, TargetPort};
 
@@ -11,7 +11,7 @@ pub(super) fn labels(labels: &Labels) -> String {
     format!("{{{}}}", labels.join(", "))
 }
 
-/// Ports, each with the one of the pod that it leads to.
+/// Ports, each with the port of the pod.
 pub(super) fn led_ports<'a>(ports: impl Iterator<Item = &'a ServicePort>) -> String {
     let entries = ports.map(|port| {
         let protocol =

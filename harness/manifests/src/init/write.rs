@@ -17,7 +17,7 @@ use super::words::{labels, led_ports};
 use super::yaml::{self, scalar};
 use super::{ManifestReference, RefusedPolicy, ScenarioDraft};
 
-/// How long a line gets.
+/// The largest width of a line.
 const WIDTH: usize = 110;
 
 /// Writes a scenario.
@@ -82,7 +82,7 @@ pub(super) fn scenario(
     out
 }
 
-/// Appends a text, of which every line is indented.
+/// Appends a text, indenting every line.
 fn line(out: &mut String, indent: usize, text: &str) {
     for line in text.lines() {
         out.extend(std::iter::repeat_n(' ', indent));
@@ -91,7 +91,7 @@ fn line(out: &mut String, indent: usize, text: &str) {
     }
 }
 
-/// Words in brackets, on several lines where one would be too long.
+/// Words in brackets, on several lines if one would be too long.
 fn list(words: impl Iterator<Item = String>, indent: usize) -> String {
     let words: Vec<String> = words.collect();
     let whole = format!("[{}]", words.join(", "));
@@ -119,7 +119,8 @@ fn all_served(serves: &[Served]) -> String {
     serves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The hosts outside, and what of Cilium and of the nodes takes part; with those of manifests that stand nowhere else.
+/// The hosts outside, nodes and endpoints of Cilium that take part, including those that manifests define if the
+/// manifests are not named.
 fn around(out: &mut String, outside: &Outside, of_manifests: Option<&Topology>) {
     line(out, 2, "world:");
     for (name, host) in &outside.hosts {
@@ -183,7 +184,7 @@ fn cilium(out: &mut String, endpoints: impl Iterator<Item = CiliumEndpoint>) {
     }
 }
 
-/// A topology that came through a pipe.
+/// A topology that was read from a pipe.
 fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
     line(out, 2, "namespaces:");
     for (name, own) in &topology.namespaces {
@@ -202,7 +203,7 @@ fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
         line(out, 2, "services:");
     }
     for (name, service) in &topology.services {
-        // The format has no service that leads nowhere.
+        // The format cannot express a service without backends.
         if !topology.backends(name).is_empty() {
             line(
                 out,
@@ -227,7 +228,7 @@ fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
     }
 }
 
-/// Who answers the queries of pods, where it is not the usual service.
+/// The DNS server of pods, if it is not the usual service.
 fn dns(out: &mut String, dns: &Dns) {
     let service = dns.service.as_ref().map(|service| format!("service: {service}"));
     let cache = dns.cache.as_ref().map(|cache| format!("cache: {cache}"));
@@ -256,7 +257,7 @@ fn pod_text(pod: &Pod) -> String {
     keys.join(", ")
 }
 
-/// A service, with the ports that somebody behind it serves: the format has no others.
+/// A service, with the ports that some backend serves: the format accepts no others.
 fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -> String {
     let is_served = |port: &&ServicePort| match &port.target {
         TargetPort::Name(_) => true,
@@ -290,7 +291,7 @@ fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -
     keys.join(", ")
 }
 
-/// The policies of the step, and those that are refused.
+/// The policies of the step, and the refused ones.
 fn in_force(out: &mut String, draft: &ScenarioDraft<'_>, refused: &[RefusedPolicy]) {
     let policies = &draft.situation.policies;
     if policies.is_empty() {
@@ -332,7 +333,7 @@ fn write_row(out: &mut String, row: &DraftRow) {
     }
 }
 
-/// What the table has not.
+/// What the table does not contain.
 fn rest(out: &mut String, table: &DraftTable) {
     for attempt in &table.unknown {
         line(out, 4, &format!("# left out, because the policy model does not know: {attempt}"));

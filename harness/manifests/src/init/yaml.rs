@@ -1,10 +1,10 @@
-//! Objects as YAML again: for manifests that came through a pipe and stand in the scenario itself.
+//! Writes objects as YAML: for manifests that were read from a pipe and are included in the scenario.
 
 use std::fmt::Write as _;
 
 use verdikt_scenario::document::{Value, YamlNode};
 
-/// Appends a value in block style; the cursor stands behind `key:` or `-`.
+/// Appends a value in block style, after `key:` or `-`.
 pub(super) fn append(out: &mut String, node: &YamlNode, indent: usize) {
     match &node.value {
         Value::Map(entries) if !entries.is_empty() => {
@@ -64,7 +64,7 @@ fn flat(node: &YamlNode) -> String {
     }
 }
 
-/// A text as a scalar: plain where no reader can take it for anything else, quoted as JSON does otherwise.
+/// A text as a scalar: plain if every reader takes it for text, otherwise quoted as in JSON.
 pub(super) fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || "/._".contains(c))
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// A tree without its places.
+    /// A tree without its positions.
     fn bare(node: &YamlNode) -> Value {
         match &node.value {
             Value::List(elements) => {

@@ -1,6 +1,6 @@
-//! Every kind of finding, explained.
+//! Every kind of decision, explained.
 
-use verdikt_scenario::prediction::{EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Decision, EnforcementPoint};
 
 use super::*;
 use crate::fixture::{cells, check, dns, no_rule_allows, pod, redis_rule, rule, tcp};
@@ -15,8 +15,8 @@ fn explained(answer: Answer, checks: Vec<Check>) -> String {
     )
 }
 
-fn at_ingress(finding: Finding) -> Check {
-    check(EnforcementPoint::Ingress, "database/redis", "from frontend/web, tcp port 6379", finding)
+fn at_ingress(decision: Decision) -> Check {
+    check(EnforcementPoint::Ingress, "database/redis", "from frontend/web, tcp port 6379", decision)
 }
 
 #[test]
@@ -25,9 +25,9 @@ fn passes_without_policies() {
         EnforcementPoint::Egress,
         "frontend/web",
         "to database/redis, tcp port 6379",
-        Finding::NotIsolated,
+        Decision::NotIsolated,
     );
-    insta::assert_snapshot!(explained(Answer::Allow, vec![egress, at_ingress(Finding::NotIsolated)]), @"
+    insta::assert_snapshot!(explained(Answer::Allow, vec![egress, at_ingress(Decision::NotIsolated)]), @"
     frontend/web -> tcp database/redis:6379: allow
       1. egress of frontend/web to database/redis, tcp port 6379
          allowed: no policy isolates frontend/web at egress
@@ -39,7 +39,7 @@ fn passes_without_policies() {
 #[test]
 fn allowed_by_rules() {
     let by = vec![redis_rule(), rule("database/admin", "spec.ingress[2]", 31)];
-    insta::assert_snapshot!(explained(Answer::Allow, vec![at_ingress(Finding::Allowed { by })]), @"
+    insta::assert_snapshot!(explained(Answer::Allow, vec![at_ingress(Decision::Allowed { by })]), @"
     frontend/web -> tcp database/redis:6379: allow
       1. ingress of database/redis from frontend/web, tcp port 6379
          allowed by any of
@@ -50,7 +50,7 @@ fn allowed_by_rules() {
 
 #[test]
 fn allowed_as_the_node_itself() {
-    insta::assert_snapshot!(explained(Answer::Allow, vec![at_ingress(Finding::LocalHost)]), @"
+    insta::assert_snapshot!(explained(Answer::Allow, vec![at_ingress(Decision::LocalHost)]), @"
     frontend/web -> tcp database/redis:6379: allow
       1. ingress of database/redis from frontend/web, tcp port 6379
          allowed: the node's own traffic to its pods needs no rule
@@ -60,7 +60,7 @@ fn allowed_as_the_node_itself() {
 #[test]
 fn denied_by_a_rule() {
     let by = vec![rule("database/no-frontend", "spec.ingressDeny[0]", 9)];
-    let denied = at_ingress(Finding::Denied { by });
+    let denied = at_ingress(Decision::Denied { by });
     insta::assert_snapshot!(explained(Answer::Deny(EnforcementPoint::Ingress), vec![denied]), @"
     frontend/web -> tcp database/redis:6379: deny ingress
       1. ingress of database/redis from frontend/web, tcp port 6379
@@ -85,8 +85,8 @@ fn denied_by_default() {
 
 #[test]
 fn denied_by_the_mode() {
-    let finding = Finding::NoRuleAllows { isolated_by: [].into(), nearest: None };
-    insta::assert_snapshot!(explained(Answer::Deny(EnforcementPoint::Ingress), vec![at_ingress(finding)]), @"
+    let decision = Decision::NoRuleAllows { isolated_by: [].into(), nearest: None };
+    insta::assert_snapshot!(explained(Answer::Deny(EnforcementPoint::Ingress), vec![at_ingress(decision)]), @"
     frontend/web -> tcp database/redis:6379: deny ingress
       1. ingress of database/redis from frontend/web, tcp port 6379
          denied: no rule allows it, and every endpoint is isolated in this mode, database/redis too
@@ -109,11 +109,11 @@ fn audited() {
 
 #[test]
 fn refused_by_the_dns_proxy() {
-    let finding = Finding::NoRuleAllows {
+    let decision = Decision::NoRuleAllows {
         isolated_by: [rule("frontend/dns", "spec.egress[0].toPorts[0]", 14)].into(),
         nearest: None,
     };
-    let checks = vec![check(EnforcementPoint::Dns, "frontend/web", "query api.example.test", finding)];
+    let checks = vec![check(EnforcementPoint::Dns, "frontend/web", "query api.example.test", decision)];
     let prediction = Prediction { answer: Answer::Deny(EnforcementPoint::Dns), checks };
     insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, ExplainStyle { colour: false, width: usize::MAX }), @"
     frontend/web -> dns api.example.test: deny dns
@@ -125,9 +125,9 @@ fn refused_by_the_dns_proxy() {
 
 #[test]
 fn not_known() {
-    let finding =
-        Finding::Unknown { gap: "what a Kafka rule makes of it".to_owned(), rule: Some(redis_rule()) };
-    insta::assert_snapshot!(explained(Answer::Abstain, vec![at_ingress(finding)]), @"
+    let decision =
+        Decision::Unknown { gap: "what a Kafka rule makes of it".to_owned(), rule: Some(redis_rule()) };
+    insta::assert_snapshot!(explained(Answer::Abstain, vec![at_ingress(decision)]), @"
     frontend/web -> tcp database/redis:6379: the engine abstains
       1. ingress of database/redis from frontend/web, tcp port 6379
          the engine does not know what a Kafka rule makes of it
@@ -179,7 +179,7 @@ fn as_wide_as_the_terminal() {
 
 #[test]
 fn for_programs() {
-    let prediction = Prediction { answer: Answer::Allow, checks: vec![at_ingress(Finding::NotIsolated)] };
+    let prediction = Prediction { answer: Answer::Allow, checks: vec![at_ingress(Decision::NotIsolated)] };
     let (source, attempt) = (pod("frontend/web"), tcp("database/redis", 6379));
     let cells = vec![ExplainedCell::new(&source, &attempt, &prediction)];
     let (scenario, step, cilium) = ("three-tier", "open", "1.20".to_owned());
@@ -202,7 +202,7 @@ fn for_programs() {
                 "pod": "database/redis"
               },
               "question": "from frontend/web, tcp port 6379",
-              "finding": "not-isolated"
+              "decision": "not-isolated"
             }
           ]
         }

@@ -18,7 +18,7 @@ fn rules_stand_below_each_other_where_they_fit() {
     let prediction = at_redis(
         "frontend/web",
         Answer::Deny(EnforcementPoint::Ingress),
-        Finding::NotIsolated,
+        Decision::NotIsolated,
         Some(no_rule_allows()),
     );
     insta::assert_snapshot!(legend(prediction, "deny ingress", 120), @"
@@ -30,8 +30,8 @@ fn rules_stand_below_each_other_where_they_fit() {
 
 #[test]
 fn the_mode_isolates() {
-    let finding = Finding::NoRuleAllows { isolated_by: [].into(), nearest: None };
-    let prediction = at_redis("frontend/web", Answer::Deny(EnforcementPoint::Egress), finding, None);
+    let decision = Decision::NoRuleAllows { isolated_by: [].into(), nearest: None };
+    let prediction = at_redis("frontend/web", Answer::Deny(EnforcementPoint::Egress), decision, None);
     insta::assert_snapshot!(legend(prediction, "deny egress", 100), @"
     cell deny egress[1]
     [1] default deny: every endpoint is isolated at egress in this mode
@@ -40,7 +40,8 @@ fn the_mode_isolates() {
 
 #[test]
 fn the_node_itself() {
-    let prediction = at_redis("frontend/web", Answer::Allow, Finding::NotIsolated, Some(Finding::LocalHost));
+    let prediction =
+        at_redis("frontend/web", Answer::Allow, Decision::NotIsolated, Some(Decision::LocalHost));
     insta::assert_snapshot!(legend(prediction, "allow", 100), @"
     cell allow[1]
     [1] the node's own traffic to its pods needs no rule
@@ -50,7 +51,7 @@ fn the_node_itself() {
 #[test]
 fn no_policy() {
     let prediction =
-        at_redis("frontend/web", Answer::Allow, Finding::NotIsolated, Some(Finding::NotIsolated));
+        at_redis("frontend/web", Answer::Allow, Decision::NotIsolated, Some(Decision::NotIsolated));
     insta::assert_snapshot!(legend(prediction, "allow", 100), @"
     cell allow
     · no number: no policy isolates the source at egress or the target at ingress

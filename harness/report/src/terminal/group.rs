@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use verdikt_scenario::plain::counted;
-use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_scenario::prediction::{Decision, RuleRef};
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::CellJudged;
 
@@ -42,7 +42,7 @@ pub(super) fn groups(cells: &[Arc<CellJudged>]) -> Vec<(&CellJudged, Vec<&CellJu
 
 /// What an explanation says apart from the names of the ends: expectation, verdict, and the rules of every check.
 fn reason(cell: &CellJudged) -> String {
-    let checks = cell.prediction.checks.iter().map(|check| (check.point, kind(&check.finding)));
+    let checks = cell.prediction.checks.iter().map(|check| (check.point, kind(&check.decision)));
     format!(
         "{:?}",
         (
@@ -55,21 +55,21 @@ fn reason(cell: &CellJudged) -> String {
     )
 }
 
-/// A finding without what it says of one source alone.
-fn kind(finding: &Finding) -> (&'static str, &[Arc<RuleRef>]) {
-    match finding {
-        Finding::NotIsolated => ("not isolated", &[]),
-        Finding::LocalHost => ("local host", &[]),
-        Finding::Itself { .. } => ("itself", &[]),
-        Finding::OutsideCluster => ("outside the cluster", &[]),
-        Finding::PassedOn { by } => ("passed on", by),
-        Finding::Allowed { by } => ("allowed", by),
-        Finding::Denied { by } => ("denied", by),
-        Finding::Redirected { by, .. } => ("redirected", by),
-        Finding::NotTrusted { by, .. } => ("not trusted", by),
-        Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),
-        Finding::Chance { .. } => ("chance", &[]),
-        Finding::Unknown { rule, .. } => ("unknown", rule.as_slice()),
+/// A decision without what it says of one source alone.
+fn kind(decision: &Decision) -> (&'static str, &[Arc<RuleRef>]) {
+    match decision {
+        Decision::NotIsolated => ("not isolated", &[]),
+        Decision::LocalHost => ("local host", &[]),
+        Decision::Itself { .. } => ("itself", &[]),
+        Decision::OutsideCluster => ("outside the cluster", &[]),
+        Decision::PassedOn { by } => ("passed on", by),
+        Decision::Allowed { by } => ("allowed", by),
+        Decision::Denied { by } => ("denied", by),
+        Decision::Redirected { by, .. } => ("redirected", by),
+        Decision::NotTrusted { by, .. } => ("not trusted", by),
+        Decision::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),
+        Decision::Chance { .. } => ("chance", &[]),
+        Decision::Unknown { rule, .. } => ("unknown", rule.as_slice()),
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::place::Place;
-use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Answer, Decision, EnforcementPoint};
 
 use verdikt_verdict::run_result::Totals;
 
@@ -70,7 +70,7 @@ fn the_end_says_where_and_what_to_look_at() {
 /// Attempts of which a table says the same have one column, even where one's target is another's source.
 #[test]
 fn equal_columns_are_one() {
-    let free = |source: &str| at_redis(source, Answer::Allow, Finding::NotIsolated, None);
+    let free = |source: &str| at_redis(source, Answer::Allow, Decision::NotIsolated, None);
     let denied =
         |source: &str| at_redis(source, Answer::Deny(EnforcementPoint::Egress), no_rule_allows(), None);
     let [redis, api] = ["database/redis", "backend/api-0"];
@@ -173,7 +173,7 @@ proptest! {
         let attempts = paths.iter().map(|path| get("shop/storefront", 80, path)).chain([redis]);
         let mut all = cells();
         for attempt in attempts {
-            let prediction = at_redis("shop/cart", Answer::Allow, Finding::NotIsolated, None);
+            let prediction = at_redis("shop/cart", Answer::Allow, Decision::NotIsolated, None);
             all.push(cell(attempt, pod("shop/cart"), "deny egress", prediction));
         }
         let text = shown(&run(objects(), all), width, Detail::Tables, false);
@@ -188,7 +188,7 @@ fn one_reason_is_explained_once() {
         let prediction = at_redis(
             source,
             Answer::Deny(EnforcementPoint::Ingress),
-            Finding::NotIsolated,
+            Decision::NotIsolated,
             Some(no_rule_allows()),
         );
         cell(tcp("database/redis", 6379), pod(source), "allow", prediction)

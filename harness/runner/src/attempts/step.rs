@@ -19,7 +19,7 @@ use crate::plan::RunOptions;
 const STAGES: u32 = 4;
 
 /// Makes the attempts of a step: first those by address, then those that ask the DNS server, whose proxy learns names from
-/// them. Returns the evidence of every cell in the order of the table. Cells that are not wanted are attempted too,
+/// them. Returns the evidence of every cell in the order of the table. Cells that are not selected are attempted too,
 /// because names that they look up stay known in later steps.
 pub(crate) async fn attempt<B: Backend>(
     step: &Step,

@@ -4,7 +4,7 @@ use rstest::rstest;
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 use verdikt_scenario::observation::{Arrival, Observation, Outcome};
-use verdikt_scenario::prediction::{Check, EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Check, Decision, EnforcementPoint};
 use verdikt_scenario::topology::Protocol;
 
 use super::*;
@@ -17,16 +17,16 @@ fn pod(name: &str) -> Endpoint {
 fn attempt(backend: &str, answer: Answer) -> PredictedAttempt {
     let target = Target::Backend { service: "shop/web".parse().unwrap(), backend: pod(backend) };
     let attempt = Attempt::Connect { protocol: Protocol::Tcp, target, port: 80.try_into().unwrap() };
-    let finding = if answer == Answer::Abstain {
-        Finding::Unknown { gap: "this rule".to_owned(), rule: None }
+    let decision = if answer == Answer::Abstain {
+        Decision::Unknown { gap: "this rule".to_owned(), rule: None }
     } else {
-        Finding::NotIsolated
+        Decision::NotIsolated
     };
     let check = Check {
         point: EnforcementPoint::Ingress,
         endpoint: pod(backend),
         question: "from shop/cart".to_owned(),
-        finding,
+        decision,
     };
     PredictedAttempt { attempt, prediction: Prediction { answer, checks: vec![check] } }
 }
@@ -155,7 +155,7 @@ fn chance_is_neither_agreement_nor_difference(
     #[values(DatapathKind::Lab, DatapathKind::Cilium)] datapath: DatapathKind,
 ) {
     let mut chance = [attempt("a", Answer::Abstain)];
-    chance[0].prediction.checks[0].finding = Finding::Chance { gap: "who comes first".to_owned() };
+    chance[0].prediction.checks[0].decision = Decision::Chance { gap: "who comes first".to_owned() };
     let said = judged(expected, &chance, &answered_on(datapath));
     assert_eq!(said, "inconclusive, Inconclusive: the engine does not know who comes first");
 }

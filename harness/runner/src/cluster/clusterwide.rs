@@ -15,7 +15,7 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{Labels, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::rejections::options;
+use crate::refusals::options;
 
 /// How many names are listed for each kind.
 const LISTED: usize = 8;

@@ -30,7 +30,7 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE, DNS_POD, RedirectFrontend};
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::rejections::options;
+use crate::refusals::options;
 
 /// The namespace of a policy that names none.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>

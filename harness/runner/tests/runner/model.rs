@@ -10,7 +10,7 @@ use verdikt_runner::mistakes;
 use verdikt_runner::model::run;
 use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_scenario::loader::load;
-use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::prediction::Decision;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{CellJudged, Event};
@@ -274,9 +274,9 @@ fn cells_share_what_they_have_in_common() {
     let [allowed, denied] = cells.as_slice() else { panic!("{cells:?}") };
     assert!(Arc::ptr_eq(&allowed.attempt, &denied.attempt), "cells of a row share its attempt");
     assert!(Arc::ptr_eq(&allowed.scenario, &denied.scenario) && Arc::ptr_eq(&allowed.step, &denied.step));
-    let finding = |cell: &CellJudged| cell.prediction.checks[1].finding.clone();
-    let Finding::Allowed { by } = finding(allowed) else { panic!("{allowed:?}") };
-    let Finding::NoRuleAllows { nearest: Some(miss), isolated_by } = finding(denied) else {
+    let decision = |cell: &CellJudged| cell.prediction.checks[1].decision.clone();
+    let Decision::Allowed { by } = decision(allowed) else { panic!("{allowed:?}") };
+    let Decision::NoRuleAllows { nearest: Some(miss), isolated_by } = decision(denied) else {
         panic!("{denied:?}")
     };
     assert!(Arc::ptr_eq(&by[0], &miss.rule) && Arc::ptr_eq(&by[0], &isolated_by[0]), "a rule has one name");

@@ -8,30 +8,31 @@ use serde::{Deserialize, Serialize};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{Endpoint, LOCAL_NODE, Topology};
 
-/// Who is to be reached.
+/// The target of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// An endpoint, by its address.
     Endpoint(Endpoint),
-    /// A pod whose name a service has too, by its address. Shown as `pod:namespace/name`.
+    /// A pod with the same name as a service, by its address. Shown as `pod:namespace/name`.
     PodOfSharedName(Endpoint),
     /// A service, by its cluster address.
     Service(NamespacedName),
-    /// A service, and this one of the endpoints behind it. Shown as the service alone: an [`Attempt`](super::Attempt) adds the rest.
+    /// A service, and this one of its backends. Shown as the service alone: an [`Attempt`](super::Attempt) adds the
+    /// rest.
     Backend {
         /// The service.
         service: NamespacedName,
-        /// The endpoint that is to answer.
+        /// The backend.
         backend: Endpoint,
     },
-    /// A service, which hosts outside reach over this node. Shown as the service alone, as a backend is.
+    /// A service that hosts outside reach through this node. Shown as the service alone.
     Over {
         /// The service.
         service: NamespacedName,
         /// The node.
         node: HostName,
-        /// The endpoint that is to answer, where the attempt names one.
+        /// The backend, if the attempt names one.
         backend: Option<Endpoint>,
     },
     /// A DNS name: the attempt resolves it first, as an application would.
@@ -39,7 +40,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The endpoint itself, where the target is one: it is no source of its own attempt.
+    /// The endpoint, if the target is one: it is not a source of its own attempt.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Self::Endpoint(endpoint) | Self::PodOfSharedName(endpoint) => Some(endpoint),
@@ -47,7 +48,7 @@ impl Target {
         }
     }
 
-    /// The service, where the target is one by its address.
+    /// The service, if the target is one by its address.
     pub fn service(&self) -> Option<&NamespacedName> {
         match self {
             Self::Service(service) | Self::Backend { service, .. } | Self::Over { service, .. } => {
@@ -57,7 +58,7 @@ impl Target {
         }
     }
 
-    /// The endpoint behind a service that is to answer, where the target names one.
+    /// The backend of the service, if the target names one.
     pub fn backend(&self) -> Option<&Endpoint> {
         match self {
             Self::Backend { backend, .. } => Some(backend),
@@ -66,7 +67,7 @@ impl Target {
         }
     }
 
-    /// The node by which hosts outside reach a service, where the target names one.
+    /// The node through which hosts outside reach a service, if the target names one.
     pub fn node(&self) -> Option<&HostName> {
         match self {
             Self::Over { node, .. } => Some(node),
@@ -74,8 +75,8 @@ impl Target {
         }
     }
 
-    /// The node whose address stands in the place of the client's: where a host outside reaches a service over a node
-    /// that runs none of its pods, and the service does not keep to the node.
+    /// The node whose address replaces the client's: if a host outside reaches a service through a node that runs
+    /// none of its pods, and the service allows other nodes.
     pub fn relay(&self, source: &Endpoint, topology: &Topology) -> Option<HostName> {
         let service = topology.services.get(self.service()?)?;
         let relays = matches!(source, Endpoint::World(_)) && service.hides_clients();
@@ -83,7 +84,7 @@ impl Target {
         (node.as_str() != LOCAL_NODE).then_some(node)
     }
 
-    /// The same service, this one of the endpoints behind it.
+    /// The same service with this backend.
     pub(super) fn with_backend(&self, backend: Option<Endpoint>) -> Self {
         match (self, backend) {
             (Self::Service(service) | Self::Backend { service, .. }, Some(backend)) => {

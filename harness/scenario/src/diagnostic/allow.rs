@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use super::{Diagnostic, Severity, SourceTexts};
 use crate::place::Position;
 
-/// How such a comment begins.
+/// The start of such a comment.
 const BEGIN: &str = "# verdikt: allow ";
-/// What stands between the code and its reason.
+/// What separates the code from its reason.
 const BECAUSE: &str = " because ";
 
 const NO_REASON: &str = "allow-without-reason";
@@ -16,8 +16,8 @@ const NO_REASON: &str = "allow-without-reason";
 /// The codes that a comment allows at a line, by file and line.
 type Allowed<'a> = BTreeMap<(&'a str, u32), Vec<&'a str>>;
 
-/// Takes out the warnings and hints that a comment allows, which stands at the end of their line or in lines of its own
-/// above it, and warns of comments that give no reason. Answers how many were taken out.
+/// Removes the warnings and hints that a comment allows, at the end of their line or on its own lines above it, and
+/// warns about comments without a reason. Returns how many were removed.
 ///
 /// ```
 /// use verdikt_scenario::diagnostic::{Diagnostic, SourceTexts, take_allowed};
@@ -87,7 +87,7 @@ fn read<'a>(
 mod tests {
     use super::*;
 
-    /// The codes that are left of one warning a line.
+    /// The codes that remain of one warning a line.
     fn left(text: &str) -> String {
         let mut sources = SourceTexts::default();
         let file = "p.yaml".into();

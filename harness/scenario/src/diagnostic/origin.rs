@@ -1,14 +1,14 @@
-//! Where rendered manifests come from, as kustomize and Helm write it beside each object.
+//! The origin of rendered manifests, as kustomize and Helm record it beside each object.
 
 /// What Helm writes above each document.
 /// <https://helm.sh/docs/helm/helm_template/>
 const OF_HELM: &str = "# Source: ";
 
-/// The annotation in which kustomize says it, with `buildMetadata: [originAnnotations]`.
+/// The annotation in which kustomize records it, with `buildMetadata: [originAnnotations]`.
 /// <https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/buildmetadata/>
 const OF_KUSTOMIZE: &str = "config.kubernetes.io/origin:";
 
-/// The file that the document at a line comes from, if it says so.
+/// The file that the document at a line comes from, if it is recorded.
 pub(super) fn origin(text: &str, line: u32) -> Option<&str> {
     if !text.contains(OF_HELM) && !text.contains(OF_KUSTOMIZE) {
         return None;
@@ -22,7 +22,7 @@ pub(super) fn origin(text: &str, line: u32) -> Option<&str> {
     let of_helm = document.iter().find_map(|line| line.strip_prefix(OF_HELM));
     let of_kustomize = || {
         let annotation = document.iter().position(|line| line.trim_start().starts_with(OF_KUSTOMIZE))?;
-        // A mapping in a block of text, of which the path is one line.
+        // A mapping in a block scalar, with the path on a line.
         let mut keys = document.iter().skip(annotation + 1).take(4);
         keys.find_map(|line| line.trim_start().strip_prefix("path: "))
     };

@@ -1,4 +1,4 @@
-//! Diagnostics as people read them: a title, the place, the line with a mark under it, and advice.
+//! Draws diagnostics for people: a title, the place, the line with a mark under it, and advice.
 
 mod lines;
 
@@ -12,17 +12,17 @@ use self::lines::TextLines;
 use super::{Diagnostic, Severity, SourceTexts};
 use crate::plain::{Plain, steers};
 
-/// The longest line that is shown whole, in characters; of a longer one, a piece around the place.
+/// The longest line that is shown whole, in characters; of a longer line, a piece around the place is shown.
 const LONGEST_LINE: usize = 160;
 
 /// The longest message that is shown whole, in characters.
 const LONGEST_MESSAGE: usize = 600;
 
-/// The diagnostics that are drawn; of more, the number is told.
+/// The largest number of diagnostics that are drawn; the others are counted.
 const MOST_DRAWN: usize = 100;
 
-/// Draws diagnostics, sorted by place and each once, with an empty line between them; of very many, the first mistakes
-/// and then the first warnings. The text ends with a line break unless there is nothing to draw.
+/// Draws diagnostics, sorted by place and each once, with an empty line between them. Of very many, the first
+/// mistakes are drawn, and then the first warnings. The text ends with a line break unless it is empty.
 pub fn render(diagnostics: &[Diagnostic], sources: &SourceTexts) -> String {
     render_in(diagnostics, sources, RenderStyle { colour: false, width: usize::MAX })
 }
@@ -32,11 +32,11 @@ pub fn render(diagnostics: &[Diagnostic], sources: &SourceTexts) -> String {
 pub struct RenderStyle {
     /// Whether there are colours.
     pub colour: bool,
-    /// The columns of a line, into which messages and advice are broken.
+    /// The width to which messages and advice are wrapped.
     pub width: usize,
 }
 
-/// The same in some style.
+/// The same in a given style.
 pub fn render_in(diagnostics: &[Diagnostic], sources: &SourceTexts, style: RenderStyle) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort();
@@ -56,7 +56,7 @@ pub fn render_in(diagnostics: &[Diagnostic], sources: &SourceTexts, style: Rende
     if drawn.is_empty() { String::new() } else { format!("{}\n", drawn.join("\n\n")) }
 }
 
-/// Leaves what is drawn, and says how much is not.
+/// Keeps what is drawn, and says how much is left out.
 fn cut(sorted: &mut Vec<&Diagnostic>) -> Option<String> {
     if sorted.len() <= MOST_DRAWN {
         return None;
@@ -123,7 +123,7 @@ fn draw(
         }
         // The place is beyond the end of the file.
         None if is_read => title.element(origin.line(number).char_column(column)),
-        // What concerns a file that was never read has no line.
+        // A diagnostic about a file that was never read has no line.
         None => title.element(origin),
     };
     if let Some(help) = help {
@@ -138,7 +138,7 @@ fn draw(
     lines.join("\n")
 }
 
-/// A text broken at its spaces into lines of so many characters; longer words stay whole.
+/// Wraps a text at its spaces to a number of characters; longer words stay whole.
 fn wrapped(text: &str, width: usize) -> String {
     let (mut out, mut used) = (String::with_capacity(text.len()), 0);
     for word in text.split(' ') {
@@ -160,7 +160,7 @@ fn wrapped(text: &str, width: usize) -> String {
 struct Excerpt {
     text: String,
     mark: Range<usize>,
-    /// Whether the piece begins where the line begins, and reaches the place.
+    /// Whether the piece starts at the start of the line, and reaches the place.
     is_whole_before: bool,
 }
 
@@ -208,7 +208,7 @@ fn excerpt(lines: &mut TextLines<'_>, number: usize, column: usize) -> Option<Ex
     Some(Excerpt { text, mark: start..end.max(start), is_whole_before })
 }
 
-/// How far the key or value goes that begins at a place.
+/// The end of the key or value that starts at a place.
 #[derive(Default)]
 struct Marked {
     first: Option<char>,
@@ -237,7 +237,7 @@ impl Marked {
     }
 }
 
-/// A message on one line, of which a very long one is cut: what it quotes may be as long as a file.
+/// A message on one line. A very long one is cut, because it may quote a whole file.
 fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST_MESSAGE) {
         None => plain(text),
@@ -245,7 +245,7 @@ fn short(text: &str) -> String {
     }
 }
 
-/// Text of others in one line: see [`Plain`].
+/// Foreign text in one line: see [`Plain`].
 fn plain(text: &str) -> String {
     Plain::line(text).into()
 }

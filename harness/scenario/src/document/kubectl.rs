@@ -1,4 +1,4 @@
-//! Where kubectl reads a text otherwise than YAML says.
+//! Differences between how kubectl reads a text and YAML.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,14 +11,14 @@ use crate::place::Position;
 /// A text as kubectl reads it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text<'a> {
-    /// The text with blanks where kubectl does not look.
+    /// The text, with blanks where kubectl does not look.
     pub(super) read: Cow<'a, str>,
-    /// Where each part begins that it does not look at.
+    /// The starts of the parts that it does not look at.
     pub(super) unread: Vec<Position>,
 }
 
-/// The values of a text that kubectl takes for JSON, each on its own, where it has several: it reads them one after the
-/// other, with or without anything between them.
+/// The JSON values of a text that has several: kubectl reads them one after the other, with or without anything
+/// between them.
 pub(super) fn json_values(text: &str) -> Option<Vec<Range<usize>>> {
     if !text.trim_start_matches(BYTE_ORDER_MARK).trim_start().starts_with('{') {
         return None;
@@ -37,7 +37,7 @@ pub(super) fn json_values(text: &str) -> Option<Vec<Range<usize>>> {
     (found.len() > 1).then_some(found)
 }
 
-/// Where a text begins with a directive, such as `%YAML 1.2`: kubectl cuts it off from its document, and refuses both.
+/// The position of a directive, such as `%YAML 1.2`: kubectl separates it from its document, and refuses both.
 pub(crate) fn refused_directive(text: &str) -> Option<Position> {
     let lines = (1..).zip(text.trim_start_matches(BYTE_ORDER_MARK).lines());
     let mut written = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
@@ -47,8 +47,8 @@ pub(crate) fn refused_directive(text: &str) -> Option<Position> {
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Takes out what stands between `...` and the next `---`: kubectl cuts a text at the lines `---`, and of each piece
-/// it reads the first document.
+/// Removes what is between `...` and the next `---`: kubectl splits a text at the lines `---`, and reads only the
+/// first document of each piece.
 pub(super) fn read(text: &str) -> Text<'_> {
     let mut unread = Vec::new();
     let mut gaps: Vec<Range<usize>> = Vec::new();
@@ -97,8 +97,8 @@ fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
-/// The first tab in an otherwise blank line, or before a comment, which YAML allows and kubectl does not, unless it
-/// stands in brackets or in a scalar of several lines. The text has to be YAML.
+/// The first tab in a blank line, or before a comment, which YAML allows and kubectl does not, except in brackets and
+/// multi-line scalars. The text has to be YAML.
 /// <https://github.com/kubernetes-sigs/yaml/blob/master/goyaml.v2/scannerc.go>
 pub(crate) fn refused_tab(text: &str) -> Option<Position> {
     let tab = |line: &str| {
@@ -175,7 +175,7 @@ mod tests {
         check("a: ....\n....b: 2\n---c: 3\n", 1, &[]);
     }
 
-    /// What is read of texts, by the places of their documents.
+    /// What kubectl reads of texts, by the positions of their documents.
     #[test]
     fn values_of_json_and_marks_of_documents() {
         let check = |text: &str, places: &[(u32, u32)]| {

@@ -1,4 +1,4 @@
-//! How much of a text is read, so that neither a huge file nor a nest of anchors can exhaust the machine.
+//! Limits on what is parsed, so that neither a huge file nor nested anchors can exhaust the machine.
 
 use serde_saphyr::Budget;
 use serde_saphyr::budget::BudgetBreach;
@@ -10,27 +10,27 @@ const DOCUMENTS: usize = 100_000;
 const VALUES: usize = 2_000_000;
 const ALIASES: usize = 50_000;
 const DEPTH: usize = 64;
-/// The values that aliases stand for, together.
+/// The total number of values that aliases stand for.
 const COPIES: usize = 1_000_000;
 
-/// The limits as the parser takes them.
+/// The limits in the form of the parser.
 pub(super) fn budget() -> Option<Budget> {
     serde_saphyr::budget! {
         max_documents: DOCUMENTS,
         max_nodes: VALUES,
-        // Every value has at most a beginning and an end, and so has every document.
+        // Every value has at most a start and an end, and so has every document.
         max_events: 2 * (VALUES + DOCUMENTS),
         max_aliases: ALIASES,
         max_anchors: ALIASES,
         max_recorded_anchor_events: COPIES,
         max_depth: DEPTH,
         flow_nesting_limit: DEPTH,
-        // An anchor that a thousand rules use is not a bomb; what they stand for is counted.
+        // An anchor that a thousand rules use is not a bomb; the values behind it are counted.
         enforce_alias_anchor_ratio: false,
     }
 }
 
-/// What a limit says to an author.
+/// The message about an exceeded limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Excess {
     pub(super) message: String,
@@ -39,7 +39,7 @@ pub(super) struct Excess {
 
 const SPLIT: &str = "split the file into several";
 
-/// The excess of a file of so many bytes.
+/// The excess of a file of this many bytes.
 pub(super) fn too_many_bytes(bytes: usize) -> Excess {
     Excess {
         message: format!("the file has {bytes} bytes, and {LARGEST_FILE} are the most verdikt reads"),
@@ -55,7 +55,7 @@ pub(super) fn too_deep() -> Excess {
     }
 }
 
-/// The excess of aliases, or of what they stand for.
+/// The excess of aliases, or of the values behind them.
 pub(super) fn too_many_copies() -> Excess {
     let message = format!(
         "the file has more than {ALIASES} anchors or aliases, or more than {COPIES} values behind them, and verdikt \

@@ -1,4 +1,4 @@
-//! From text to trees: the documents of a YAML stream, or why there are none.
+//! Parses a YAML stream into the trees of its documents, or says why it cannot.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ use crate::place::Position;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DocumentError {
-    /// What the parser says, without the place.
+    /// The parser's message, without the place.
     pub message: String,
-    /// What to do, where the parser's words do not say it.
+    /// What to do, if the parser's message does not say it.
     pub help: Option<Cow<'static, str>>,
     /// Where.
     pub position: Position,
@@ -31,18 +31,18 @@ pub fn parse(text: &str) -> Result<Vec<YamlNode>, DocumentError> {
     duplicates.into_iter().next().map_or(Ok(documents), Err)
 }
 
-/// What stands in a text.
+/// The content of a text.
 #[derive(Debug)]
 pub(crate) struct ParsedText {
-    /// The documents that kubectl reads. Of keys that stand twice in a mapping, the first counts.
+    /// The documents that kubectl reads. If a key occurs twice in a mapping, the first one counts.
     pub(crate) documents: Vec<YamlNode>,
-    /// The keys that stand twice.
+    /// The keys that occur twice.
     pub(crate) duplicates: Vec<DocumentError>,
-    /// Where the parts begin that kubectl does not look at.
+    /// The starts of the parts that kubectl does not look at.
     pub(crate) unread: Vec<Position>,
 }
 
-/// Reads a text, going on behind keys that stand twice.
+/// Reads a text, continuing after keys that occur twice.
 pub(crate) fn parse_all(text: &str) -> Result<ParsedText, DocumentError> {
     if text.len() > LARGEST_FILE {
         return Err(DocumentError::excess(limits::too_many_bytes(text.len()), START));
@@ -52,9 +52,9 @@ pub(crate) fn parse_all(text: &str) -> Result<ParsedText, DocumentError> {
     }
     let options = serde_saphyr::options! {
         budget: limits::budget(),
-        // The tree gets every key, and the duplicates are found there, all of them.
+        // The tree gets every key, and all duplicates are found in it.
         duplicate_keys: DuplicateKeyPolicy::LastWins,
-        // Otherwise the parser keeps them, and only so many in a row.
+        // Otherwise the parser keeps them, and only a limited number in a row.
         emit_comments: false,
         with_snippet: false,
     };
@@ -100,7 +100,7 @@ fn after(at: Position, text: &str) -> Position {
     }
 }
 
-/// A position in a text, counted from where the text begins.
+/// A position in a text, relative to the start of the text.
 fn moved(position: Position, begin: Position) -> Position {
     let column = if position.line == 1 { begin.column - 1 } else { 0 };
     Position {
@@ -179,7 +179,7 @@ fn excess(error: &Error) -> Option<Excess> {
     }
 }
 
-/// What the parser says, without the place and without advice for programmers.
+/// The parser's message, without the place and without advice for programmers.
 fn words(error: &Error) -> String {
     let text = error.without_snippet().to_string();
     let message = text.split(" at line ").next().unwrap_or(&text);

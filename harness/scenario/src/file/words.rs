@@ -14,7 +14,7 @@ use crate::policy::Refuser;
 use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use crate::topology::{ApiChannel, CiliumEndpoint, ServiceType, TrafficPolicy};
 
-/// An endpoint of Cilium's own.
+/// An endpoint that Cilium runs itself.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "CiliumEndpoint")]
@@ -39,9 +39,9 @@ impl From<CiliumEndpointWord> for CiliumEndpoint {
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "ApiChannel")]
 pub(crate) enum ApiChannelWord {
-    /// That with all fields.
+    /// The experimental channel, with all fields.
     Experimental,
-    /// That without `nodes` and `domainNames`.
+    /// The standard channel, without `nodes` and `domainNames`.
     Standard,
 }
 
@@ -54,17 +54,17 @@ impl From<ApiChannelWord> for ApiChannel {
     }
 }
 
-/// How far a service reaches.
+/// The type of a service.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "ServiceType")]
 pub(crate) enum ServiceTypeWord {
-    /// No further than the cluster.
+    /// Reachable only in the cluster.
     #[default]
     #[serde(rename = "ClusterIP")]
     ClusterIp,
-    /// Hosts outside reach it by a port of the node too.
+    /// Reachable from outside by a port of the node too.
     NodePort,
-    /// Hosts outside reach it by an address of a load balancer too.
+    /// Reachable from outside by the address of a load balancer too.
     LoadBalancer,
 }
 
@@ -78,13 +78,13 @@ impl From<ServiceTypeWord> for ServiceType {
     }
 }
 
-/// To which backends a node leads the traffic of a service.
+/// Which backends receive the traffic of a service.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "TrafficPolicy")]
 pub(crate) enum TrafficPolicyWord {
-    /// To any, under the address of the node where the backend is on another one.
+    /// All backends; a backend on another node sees the address of the first node as the client.
     Cluster,
-    /// To those on the node itself alone.
+    /// Only the backends on the same node.
     Local,
 }
 
@@ -97,14 +97,14 @@ impl From<TrafficPolicyWord> for TrafficPolicy {
     }
 }
 
-/// The part that an endpoint takes in attempts.
+/// The part that an endpoint has in attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "Part")]
 pub(crate) enum PartWord {
-    /// It makes attempts, and no attempt leads to it.
+    /// It makes attempts, and is never a target.
     Source,
-    /// Attempts lead to it, and it makes none.
+    /// It is a target, and makes no attempts.
     Target,
 }
 
@@ -120,7 +120,7 @@ pub(crate) enum ModeWord {
     Always,
     /// Nothing is enforced.
     Never,
-    /// As `default`, and denials are only reported.
+    /// As `default`, but denials are only reported.
     Audit,
 }
 
@@ -144,7 +144,7 @@ pub(crate) enum FieldValidationWord {
     /// It refuses the object, as for `kubectl apply`.
     #[default]
     Strict,
-    /// It drops them.
+    /// It drops the fields.
     Ignore,
 }
 
@@ -177,7 +177,7 @@ impl From<RefuserWord> for Refuser {
     }
 }
 
-/// The sources of a verdict: one, or a list; `others` stands for every source the attempt does not name.
+/// The sources of a verdict: one, or a list. `others` stands for every source that the attempt does not name.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceNames(pub(crate) Vec<Located<String>>);
 
@@ -235,7 +235,7 @@ impl JsonSchema for SourceNames {
     }
 }
 
-/// What the keys of a table look like; what they mean depends on the topology.
+/// The possible keys of a table; their meaning depends on the topology.
 const ATTEMPTS: [&str; 4] = [
     r"^(tcp|udp|sctp)[46]?\s+\S+:\S+(\s+over\s+\S+)?(\s+via\s+\S+)?(\s+kept)?$",
     r"^icmp(4|6|v6)?\s+(\w+\s+)?\S+(\s+via\s+\S+)?$",
@@ -264,7 +264,7 @@ pub(crate) fn table(generator: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// The same, which says something.
+/// The same, with at least one entry.
 pub(crate) fn table_of_step(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = table(generator);
     schema.insert("minProperties".to_owned(), 1.into());
@@ -274,7 +274,7 @@ pub(crate) fn table_of_step(generator: &mut SchemaGenerator) -> Schema {
 /// The port of the pods behind a service, by number or by name.
 #[derive(Clone, Debug)]
 pub(crate) enum TargetPortWord {
-    /// By number, in range or not.
+    /// By number, which may be out of range.
     Number(i64),
     /// By name.
     Name(String),
@@ -324,7 +324,7 @@ impl JsonSchema for TargetPortWord {
 pub(crate) enum SettingWord {
     /// On or off.
     Boolean(bool),
-    /// A number, nothing, or whatever else no setting that is known can be.
+    /// A number, null, or another value that no known setting has.
     Other,
     /// A text.
     Text(String),

@@ -1,7 +1,7 @@
-//! Which files may be read: those below the paths that a command names, or in the repository they lie in.
+//! Which files may be read: those below the paths that a command names, or in their repositories.
 //!
-//! The files may be a stranger's. What they name is held against the boundary after links are resolved, and a link
-//! inside a repository never widens it, even where the command names it.
+//! The files may be a stranger's. Links are resolved before a path is compared with the boundary, and a link inside a
+//! repository never widens it, even if the command names the link.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,17 +11,17 @@ use std::path::{Component, Path, PathBuf};
 use super::{read, text};
 use crate::lower::mistake::Mistake;
 
-/// How far files may refer to others.
+/// Which files may be referred to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FileReach {
-    /// Within the paths that the command names, and the repositories they lie in.
+    /// Only files within the paths that the command names, and their repositories.
     #[default]
     Inside,
-    /// To every file that the user may read.
+    /// Every file that the user may read.
     Anywhere,
 }
 
-/// What git keeps for itself: configuration, credentials of a checkout, other branches.
+/// The folder of git's own data: configuration, credentials of a checkout, other branches.
 const OF_GIT: &str = ".git";
 
 /// The folders below which files may be read.
@@ -46,7 +46,7 @@ impl Boundary {
         Self { reach, roots }
     }
 
-    /// Says why a file or folder, without links, must not be read: `path` is what names it.
+    /// Says why a file or folder, without links, must not be read; `path` names it.
     pub(super) fn check(&self, path: &Path, canonical: &Path) -> Result<(), Mistake> {
         let is_below = |root: &PathBuf| {
             let below = canonical.strip_prefix(root);
@@ -67,7 +67,7 @@ impl Boundary {
 /// Adds the folders below which files may be read because a command names a path.
 fn add_roots(path: &Path, roots: &mut BTreeSet<PathBuf>) {
     let Ok(target) = fs::canonicalize(path) else { return };
-    // A link in a repository is not the user's word on what lies behind it.
+    // A link in a repository does not mean that the user allows its target.
     let left = folders_of_links(path).into_iter().filter_map(|folder| repository(&folder));
     if let Some(left) = left.into_iter().find(|repository| !target.starts_with(repository)) {
         roots.insert(left);
@@ -77,14 +77,14 @@ fn add_roots(path: &Path, roots: &mut BTreeSet<PathBuf>) {
         roots.insert(whole(target));
         return;
     }
-    // What a file names stands beside the name by which the file was found.
+    // A file may refer to others beside the path under which it was found.
     let name =
         path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     let beside = name.and_then(|folder| fs::canonicalize(folder).ok());
     roots.extend(target.parent().map(Path::to_owned).into_iter().chain(beside).map(whole));
 }
 
-/// The folders, without links, in which the links of a path stand.
+/// The folders, without links, that contain the links of a path.
 fn folders_of_links(path: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     let mut walked = PathBuf::new();

@@ -1,4 +1,4 @@
-//! From the bytes of a file to its text, as kubectl decodes them.
+//! Decodes the bytes of a file to text, as kubectl does.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::place::Position;
 pub(super) struct DecodedText {
     /// The text, without a byte order mark.
     pub(super) text: String,
-    /// From where on the file is not UTF-8: such a file cannot be rewritten.
+    /// The position from which the file is not UTF-8: such a file cannot be rewritten.
     pub(super) not_utf8: Option<Position>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<DecodedText, Mistake> 
         return Err(Mistake::new(format!("`{}` is a binary file", display(path))));
     }
     let not_utf8 = match &text {
-        // These are the bytes themselves.
+        // The bytes themselves.
         Cow::Borrowed(_) => None,
         Cow::Owned(text) => Some(position_at(text, text.find(char::REPLACEMENT_CHARACTER).unwrap_or(0))),
     };
@@ -58,8 +58,7 @@ fn position_at(text: &str, at: usize) -> Position {
 /// What to do about bytes that are not text.
 pub(super) const SAVE_AS_UTF8: &str = "save the file as UTF-8";
 
-/// A warning about the first key or value of a file that is not UTF-8 with bytes that are not text; in comments they do no
-/// harm.
+/// A warning about the first key or value of a file with bytes that are not UTF-8; in comments they are harmless.
 pub(super) fn replaced(documents: &[YamlNode], file: &Arc<str>) -> Option<Diagnostic> {
     let position = documents.iter().find_map(first_replaced)?;
     let message = "not UTF-8: kubectl reads U+FFFD in place of each byte that is not text";

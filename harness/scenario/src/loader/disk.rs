@@ -1,4 +1,4 @@
-//! The disk, every file of which is read and parsed once.
+//! Reads and parses every file at most once.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,28 +23,28 @@ use crate::rendering;
 pub(super) struct Opened {
     /// Its name, as diagnostics show it.
     pub(super) file: Arc<str>,
-    /// Where it truly is; the name of a stream.
+    /// Its true path, or the name of a stream.
     pub(super) canonical: PathBuf,
     /// Its documents, or why it has none.
     pub(super) documents: Result<Vec<YamlNode>, Diagnostic>,
     /// Whether it has no documents because it is a template.
     pub(super) is_template: bool,
-    /// What is wrong with documents that can be read: keys that stand twice, parts that kubectl does not look at.
+    /// Problems of documents that can be read: keys that occur twice, parts that kubectl does not look at.
     pub(super) remarks: Vec<Diagnostic>,
 }
 
-/// The files that were read, and those that may be.
+/// The files that were read, and the boundary of those that may be.
 #[derive(Debug)]
 pub(super) struct Disk {
     boundary: Boundary,
     limits: WalkLimits,
     opened: BTreeMap<PathBuf, Rc<Opened>>,
     pub(super) sources: SourceTexts,
-    /// The places of the files that scenarios consist of.
+    /// The true paths of the files that scenarios consist of.
     pub(super) used: BTreeSet<PathBuf>,
 }
 
-/// What reads the files that scenarios refer to.
+/// Reads the files that scenarios refer to.
 pub(super) struct FileReader<'a> {
     pub(super) disk: &'a mut Disk,
     pub(super) read_objects: Option<ReadObjects>,
@@ -57,7 +57,7 @@ impl Disk {
         Self { boundary, limits, opened, sources, used }
     }
 
-    /// The files of a path that a file names.
+    /// The files of a path that a file refers to.
     pub(super) fn files_of(&self, path: &Path, fits: fn(&str) -> bool) -> WalkedFiles {
         walk::files_of(path, fits, &self.boundary, self.limits)
     }
@@ -70,9 +70,9 @@ impl Disk {
         self.files_of(path, fits)
     }
 
-    /// Reads one of the files of a path that the command names, or remembers it.
+    /// Reads a file of a path that the command names, unless it was read before.
     pub(super) fn open_of(&mut self, files: &WalkedFiles, path: &Path) -> Result<Rc<Opened>, Mistake> {
-        // A pipe in a folder is not what the command names, and may never end.
+        // The command does not name a pipe inside a folder, and reading it may never end.
         if files.of_folder { self.open(path) } else { self.open_named(path) }
     }
 
@@ -87,7 +87,7 @@ impl Disk {
         Ok(self.parse(&text, read::name_of_stream(path), path.to_owned()))
     }
 
-    /// Reads a file, or remembers it.
+    /// Reads a file, unless it was read before.
     pub(super) fn open(&mut self, path: &Path) -> Result<Rc<Opened>, Mistake> {
         let canonical = fs::canonicalize(path).map_err(|error| text::cannot_read(path, &error))?;
         if let Some(opened) = self.opened.get(&canonical) {
@@ -99,7 +99,7 @@ impl Disk {
         Ok(self.parse(&text, name, canonical))
     }
 
-    /// Remembers that a scenario consists of some files too.
+    /// Records further files that a scenario consists of.
     pub(super) fn use_files(&mut self, paths: &[PathBuf]) {
         self.used.extend(paths.iter().filter_map(|path| fs::canonicalize(path).ok()));
     }
@@ -122,7 +122,7 @@ impl Disk {
                 }
             }
             Err(error) => {
-                // A parser notices a tab late: at what follows it, or at the end of the line before.
+                // The parser reports a tab late: at the next token, or at the end of the line before.
                 let error = match text::tab(&text, error.position).filter(|_| error.help.is_none()) {
                     Some(tab) => DocumentError { help: Some(text::NO_TABS.into()), position: tab, ..error },
                     None => error,
@@ -137,14 +137,14 @@ impl Disk {
     }
 }
 
-/// The folder from which a file that the command names names others.
+/// The folder to which the references of a file that the command names are relative.
 pub(super) fn folder_of_named(path: &Path) -> PathBuf {
-    // What comes out of a pipe names files as the command does.
+    // References in a pipe are relative to the command's folder.
     let folder = if read::is_stream(path) { None } else { path.parent() };
     folder.map(Path::to_owned).unwrap_or_default()
 }
 
-/// The name to show: without `x/../`, unless a link makes that another file.
+/// The path to show: without `x/../`, unless a link makes that another file.
 fn display_of(path: &Path, canonical: &Path) -> String {
     let short = text::without_detours(path);
     match fs::canonicalize(&short) {

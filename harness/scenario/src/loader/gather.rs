@@ -1,4 +1,4 @@
-//! What a scenario file refers to, brought together: topologies it includes, policy files and folders.
+//! Collects what a scenario file refers to: included topologies, policy files and folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::policy::Manifest;
 use crate::scenario::Scenario;
 use crate::schema::check;
 
-/// Loads the scenario of a file, which names others from a folder; none if it has mistakes.
+/// Loads the scenario of a file, whose references are relative to a folder; none if it has mistakes.
 pub(super) fn scenario(
     reader: &mut FileReader<'_>,
     folder: &Path,
@@ -57,7 +57,7 @@ pub(super) fn scenario(
     includes.add(content.topology.clone(), file, folder);
     let Includes { parts, reader, mistakes, is_whole, .. } = includes;
     if !is_whole {
-        // Without its topology, every line of a table would be one more mistake.
+        // Without its topology, every line of a table would be another mistake.
         return None;
     }
     if let Some(namespace) = &namespace {
@@ -82,7 +82,7 @@ pub(super) fn scenario(
     is_good.then_some(scenario)
 }
 
-/// The document of a scenario, and those that follow it; none if the file is not a scenario.
+/// The document of a scenario, and the manifests that follow it; none if the file is not a scenario.
 fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o YamlNode, &'o [YamlNode])> {
     let documents = match &opened.documents {
         Ok(documents) => documents,
@@ -102,7 +102,7 @@ fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o 
     found
 }
 
-/// The parts of a topology file, and of those that it includes, as far as they have no mistakes.
+/// The parts of a topology file, and of those it includes, as far as they have no mistakes.
 pub(super) fn parts_of_file(
     reader: &mut FileReader<'_>,
     folder: &Path,
@@ -210,7 +210,7 @@ impl Includes<'_, '_> {
 }
 
 impl Includes<'_, '_> {
-    /// Reads the file of Helm values that the settings of a topology name.
+    /// Reads the Helm values file that the settings of a topology name.
     fn values(&mut self, content: &TopologyFile, file: &Arc<str>, folder: &Path) -> Option<ValuesFile> {
         let (_, named) = (&content.settings).into_iter().find(|(key, _)| key.value == VALUES)?;
         let SettingWord::Text(name) = &named.value else {
@@ -249,7 +249,7 @@ pub(super) fn values_of(opened: &Opened, named: &Place, mistakes: &mut Mistakes)
     Some(ValuesFile { file: Arc::clone(&opened.file), values })
 }
 
-/// The namespace of what names none in the manifests of a topology and in the policies of its scenario.
+/// The namespace of manifests and policies of a scenario that name none.
 fn namespace_of(content: &TopologyFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Option<NamespaceName> {
     let written = content.namespace.as_ref()?;
     mistakes.keep(file, written.position, written.value.parse())

@@ -9,22 +9,22 @@ use super::text;
 use crate::document::YamlNode;
 use crate::lower::policies::is_policy_file;
 
-/// What a `kustomization.yaml` says of the files beside it.
+/// What a `kustomization.yaml` does with the files beside it.
 #[derive(Debug)]
 pub(super) struct Kustomization {
     /// Its folder, as it is shown.
     pub(super) folder: String,
-    /// The namespace of everything.
+    /// The namespace that it sets.
     pub(super) namespace: Option<String>,
-    /// The files beside it that are parts of objects.
+    /// The files beside it that are patches, and not whole objects.
     pub(super) patches: BTreeSet<String>,
-    /// Whether what is applied is more than the files beside it, in a namespace.
+    /// Whether it does more than put the files beside it into a namespace.
     changes: bool,
-    /// The folders that it takes resources from.
+    /// The folders that it includes.
     takes: Vec<String>,
 }
 
-/// What changes objects in a way that a topology or a policy can show.
+/// The keys that change objects in a way that matters to a topology or a policy.
 const CHANGES: &[&str] = &[
     "patches",
     "patchesStrategicMerge",
@@ -40,7 +40,7 @@ const CHANGES: &[&str] = &[
     "bases",
 ];
 
-/// The kustomizations that were looked for.
+/// The kustomizations found so far.
 #[derive(Debug, Default)]
 pub(super) struct Kustomizations(BTreeMap<PathBuf, Option<Rc<Kustomization>>>);
 
@@ -62,7 +62,7 @@ impl Kustomizations {
         found
     }
 
-    /// The folders to build: those with a kustomization that changes something, and that no other takes in.
+    /// The folders to build: those with a kustomization that changes something and that no other includes.
     pub(super) fn to_build(&self) -> BTreeSet<String> {
         let all = || self.0.values().flatten();
         let taken: BTreeSet<&str> = all().flat_map(|one| &one.takes).map(String::as_str).collect();
@@ -70,7 +70,7 @@ impl Kustomizations {
             all().filter(|one| one.changes).map(|one| one.folder.as_str()).collect();
         let roots = changed.iter().filter(|folder| !taken.contains(**folder));
         let roots: BTreeSet<String> = roots.map(ToString::to_string).collect();
-        // Some that take in each other have none that stands above.
+        // If some include each other, none of them is the outermost.
         if roots.is_empty() { changed.into_iter().map(str::to_owned).collect() } else { roots }
     }
 }
@@ -82,7 +82,7 @@ fn kustomization(folder: &Path, root: &YamlNode) -> Kustomization {
     let patches = listed("patches").chain(listed("patchesJson6902")).filter_map(path).chain(named);
     let resources =
         ["resources", "bases", "components"].into_iter().flat_map(listed).filter_map(YamlNode::text);
-    // What is not a file beside it is a folder, or far away.
+    // An entry that is not a file beside it is a folder, or remote.
     let elsewhere: Vec<&str> = resources
         .filter(|name| name.starts_with("..") || name.contains("://") || !is_policy_file(name))
         .collect();

@@ -1,4 +1,4 @@
-//! What scenarios name files and folders for: the policies of a step, and manifests in place of a topology.
+//! Files and folders that scenarios refer to: the policies of a step, and manifests for a topology.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::policy::Manifest;
 use crate::rendering::AllUnrendered;
 use crate::topology::Topology;
 
-/// The scenario or topology file that names others, and the folder from which it does.
+/// The scenario or topology file that refers to others, and the folder to which its references are relative.
 type Naming<'a> = (&'a Arc<str>, &'a Path);
 
-/// The policies of an entry of `policies` that is a file or a folder; none if one of its files cannot be read. What is no
-/// policy is skipped.
+/// The policies of an entry of `policies` that is a file or a folder; none if one of its files cannot be read. Other
+/// objects are skipped.
 pub(super) fn policies(
     disk: &mut Disk,
     entry: &Located<String>,
@@ -33,7 +33,7 @@ pub(super) fn policies(
     let (path, files) = files_of(disk, entry, naming, mistakes)?;
     let loaded = plain::of_step(disk, &files.paths, &entry.position.in_file(file), namespace);
     let is_whole = !loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    // That a policy has no namespace is said of the step.
+    // A missing namespace is reported for the step.
     let said = |diagnostic: &Diagnostic| diagnostic.code.as_deref() != Some("no-namespace");
     mistakes.0.extend(loaded.diagnostics.into_iter().filter(said));
     if !is_rendered(&loaded.unrendered, entry, file, mistakes) || !is_whole && loaded.manifests.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn policies(
     Some(loaded.manifests)
 }
 
-/// The topology of the entries of `manifests`; none, with the mistakes on record, if they are not wholly understood.
+/// The topology of the entries of `manifests`; none if they are not fully understood, with the mistakes recorded.
 pub(super) fn topology(
     reader: &mut FileReader<'_>,
     entries: &[Located<String>],
@@ -69,7 +69,7 @@ pub(super) fn topology(
         paths.extend(files_of(reader.disk, entry, naming, mistakes)?.1.paths);
     }
     let loaded = plain::load_set(reader.disk, &paths, namespace);
-    // Warnings about policies concern the steps that put them in force.
+    // Warnings about policies belong to the steps that apply them.
     let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     let before = mistakes.0.len();
     mistakes.0.extend(loaded.diagnostics.into_iter().filter(is_error));
@@ -101,14 +101,14 @@ pub(super) fn topology(
     Some(topology)
 }
 
-/// Gives a policy without a namespace the one of its scenario.
+/// Puts a policy without a namespace into that of its scenario.
 pub(super) fn name_namespace(manifest: &mut Manifest, namespace: &NamespaceName) {
     if let Some(Err(position)) = manifest::namespace(manifest) {
         plain::put_namespace(manifest, namespace.as_str(), position);
     }
 }
 
-/// The files of an entry; none, with the mistake on record, if they cannot be told.
+/// The files of an entry; none if they cannot be found, with the mistake recorded.
 fn files_of(
     disk: &Disk,
     entry: &Located<String>,
@@ -119,7 +119,7 @@ fn files_of(
     let files = disk.files_of(&path, is_policy_file);
     if !files.problems.is_empty() {
         for problem in files.problems {
-            // Without all of its files, a step is not what it says.
+            // Without all of its files, a step would not be what it claims.
             let place = entry.position.in_file(file);
             mistakes.0.push(Diagnostic { place, severity: Severity::Error, code: None, ..problem });
         }
@@ -139,7 +139,7 @@ fn files_of(
     Some((path, files))
 }
 
-/// Whether everything is rendered; if not, the mistake goes on record.
+/// Whether everything is rendered; if not, the mistake is recorded.
 fn is_rendered(
     unrendered: &AllUnrendered,
     entry: &Located<String>,

@@ -1,4 +1,4 @@
-//! Plain policies: those of files and folders, without a topology to hold them against.
+//! Plain policies: those of files and folders, without a topology.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::place::{Place, Position};
 use crate::policy::Manifest;
 use crate::rendering::{self, Unrendered};
 
-/// Loads the policies of some paths, but for those of the files at the places `besides`.
+/// Loads the policies of some paths, except those of the files at the places `besides`.
 pub(super) fn load(
     disk: &mut Disk,
     paths: &[PathBuf],
@@ -26,7 +26,7 @@ pub(super) fn load(
 ) -> LoadedPolicies {
     let Policies { mut loaded, mut mistakes, .. } =
         gather(disk, paths, besides, namespace, OfScenarios::Taken);
-    // Folders may be clusters or overlays, which have the same objects.
+    // The folders may be clusters or overlays, which contain the same objects.
     for manifests in by_folder(&loaded.manifests).values() {
         manifest::check_twice_in_folder(manifests.iter().copied(), &mut mistakes);
     }
@@ -60,7 +60,7 @@ pub(super) fn load_set(
     loaded
 }
 
-/// The policies of files that a step names together, at one place.
+/// The policies of the files of one entry of a step.
 pub(super) fn of_step(
     disk: &mut Disk,
     files: &[PathBuf],
@@ -86,7 +86,7 @@ pub(super) fn of_step(
     LoadedPolicies { diagnostics: policies.mistakes.0, ..policies.loaded }
 }
 
-/// Where `kubectl apply` puts what names no namespace, unless it is told otherwise.
+/// The default namespace of `kubectl apply`.
 const DEFAULT_NAMESPACE: &str = "default";
 
 fn gather<'a>(
@@ -122,14 +122,14 @@ fn gather<'a>(
                 {
                     has_none = false;
                 }
-                // Whoever names a file by itself wants to know what is wrong with it.
+                // If a file is named itself, its mistakes matter.
                 Ok(opened) if files.of_folder && is_unreadable(disk, &opened) => {
                     policies.unrendered(Unrendered::Unreadable, opened.file.to_string());
                 }
                 Ok(opened) => has_none &= !policies.add_file(disk, file, &opened),
             }
         }
-        // A file of objects of other kinds is what somebody meant it to be.
+        // A file of other objects is valid.
         let is_foreign = !files.of_folder && policies.foreign > foreign;
         if has_none && !is_foreign {
             let to_build = policies.kustomizations.to_build();
@@ -161,12 +161,12 @@ fn by_folder(manifests: &[Manifest]) -> BTreeMap<Option<&Path>, Vec<&Manifest>> 
     folders
 }
 
-/// What is done with policies that stand in scenario files.
+/// What to do with policies in scenario files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OfScenarios {
-    /// They are policies like others.
+    /// Treat them like other policies.
     Taken,
-    /// They belong to their scenarios.
+    /// Leave them to their scenarios.
     Left,
 }
 
@@ -177,9 +177,9 @@ struct Policies<'a> {
     /// How many objects of other kinds there were.
     foreign: usize,
     kustomizations: Kustomizations,
-    /// The namespace of what names none, if it is known.
+    /// The namespace of objects that name none, if it is known.
     namespace: Option<&'a NamespaceName>,
-    /// What is done with files that are scenarios.
+    /// What to do with scenario files.
     of_scenarios: OfScenarios,
 }
 
@@ -267,7 +267,7 @@ impl Policies<'_> {
         true
     }
 
-    /// Gives a policy the namespace that a kustomization beside it does, or says that it has none.
+    /// Gives a policy the namespace of a kustomization beside it, or records that it has none.
     fn no_namespace(&mut self, manifest: &mut Manifest, position: Position, beside: Option<&Kustomization>) {
         if let Some(namespace) = self.namespace {
             return put_namespace(manifest, namespace.as_str(), position);

@@ -1,7 +1,7 @@
 //! The bytes of files: regular ones on a disk, and the streams that a command names.
 //!
-//! A name is looked at before it is opened, because opening a device may do something; and what was opened is looked
-//! at again, because the name may have become another's meanwhile.
+//! A path is checked before it is opened, because opening a device may have an effect. The opened file is checked
+//! again, because the path may have been replaced in the meantime.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,10 +11,11 @@ use super::text;
 use crate::document::LARGEST_FILE;
 use crate::lower::mistake::Mistake;
 
-/// How a command names the standard input.
+/// The name of the standard input in a command.
 const STANDARD_INPUT: &str = "-";
 
-/// The bytes of a regular file that is not too large; `canonical` is where it is, without links, and `path` its name.
+/// The bytes of a regular file that is not too large. `canonical` is its true path without links, and `path` its
+/// name.
 pub(super) fn file(path: &Path, canonical: &Path) -> Result<Vec<u8>, Mistake> {
     let cannot = |error: &io::Error| text::cannot_read(path, error);
     let metadata = fs::symlink_metadata(canonical).map_err(|error| cannot(&error))?;
@@ -33,7 +34,7 @@ pub(super) fn file(path: &Path, canonical: &Path) -> Result<Vec<u8>, Mistake> {
     contents(path, file)
 }
 
-/// Whether a path is a stream where the command names it: the standard input, or a pipe such as that of `<(…)`.
+/// Whether a path in a command is a stream: the standard input, or a pipe such as that of `<(…)`.
 pub(super) fn is_stream(path: &Path) -> bool {
     let is_descriptor =
         || ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.parent() == Some(Path::new(folder)));
@@ -56,7 +57,7 @@ fn is_pipe(_: &Path) -> bool {
     false
 }
 
-/// The bytes of a stream that the command names: a pipe, or whatever the standard input is.
+/// The bytes of a stream that the command names: a pipe or the standard input.
 pub(super) fn stream(path: &Path) -> Result<Vec<u8>, Mistake> {
     if path.as_os_str() == STANDARD_INPUT {
         return contents(path, io::stdin().lock());
@@ -82,7 +83,7 @@ fn not_regular(path: &Path) -> Mistake {
     Mistake::new(format!("`{}` is not a regular file", text::display(path)))
 }
 
-/// Opens a file without following a link and without waiting for anyone.
+/// Opens a file without following a link, and without blocking.
 #[cfg(target_os = "linux")]
 fn open(canonical: &Path) -> io::Result<File> {
     use nix::errno::Errno;
@@ -91,7 +92,7 @@ fn open(canonical: &Path) -> io::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
     let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     match openat2(AT_FDCWD, canonical, how) {
-        // Kernels before 5.6 and some sandboxes do not have it.
+        // Kernels before 5.6 and some sandboxes do not support it.
         Err(Errno::ENOSYS | Errno::EPERM) => open(canonical, flags, Mode::empty()),
         opened => opened,
     }
@@ -104,7 +105,7 @@ fn open(canonical: &Path) -> io::Result<File> {
     File::open(canonical)
 }
 
-/// Whether a file lies on no disk: the kernel makes up what is in it, and reading may wait or do something.
+/// Whether a file is on no disk: the kernel generates its content, and reading may block or have an effect.
 #[cfg(target_os = "linux")]
 fn is_made_up(file: &File) -> bool {
     use nix::sys::statfs::{DEBUGFS_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, TRACEFS_MAGIC, fstatfs};

@@ -1,4 +1,4 @@
-//! Files of Helm values by themselves, as commands take them beside manifests.
+//! Helm values files, as commands take them beside manifests.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use crate::settings::Settings;
 use crate::version::CiliumVersion;
 
 impl Loader {
-    /// Takes what Cilium is configured to do from a file of Helm values, for everything that is read after it. What a
-    /// scenario or a topology says itself may not be something else.
+    /// Takes Cilium's configuration from a Helm values file, for everything that is read afterwards. A scenario or
+    /// topology must not contradict it.
     pub fn take_settings(&mut self, path: &Path, version: CiliumVersion) -> LoadedSettings {
         let mut mistakes = Mistakes::default();
         let files = self.disk.files_of_named(path, is_scenario_file);
@@ -30,7 +30,7 @@ impl Loader {
         LoadedSettings { diagnostics, sources: self.disk.sources.clone() }
     }
 
-    /// What Cilium is configured to do where no file says it; none where the command does not say it either.
+    /// Cilium's configuration where no file gives it; none if the command gives none either.
     pub fn settings(&self) -> Option<&Settings> {
         self.given.as_ref().map(|given| &given.settings)
     }

@@ -1,4 +1,4 @@
-//! Words about files: names as they are shown, and why one cannot be read.
+//! Messages about files: how names are shown, and why a file cannot be read.
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -47,7 +47,7 @@ pub(super) fn too_large(path: &Path, bytes: Option<u64>) -> Mistake {
 /// What to do about a tab that indents.
 pub(super) const NO_TABS: &str = "indent with spaces: YAML takes no tabs there";
 
-/// The tab that indents a line, because of which a text is not YAML from a place on: in that line or the next one.
+/// The tab that indents a line and makes a text invalid YAML from a place on: in that line or the next one.
 pub(super) fn tab(text: &str, position: Position) -> Option<Position> {
     let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
     let lines = (position.line..).zip(text.lines().skip(line)).take(2);
@@ -65,7 +65,7 @@ pub(super) fn unread(place: Place) -> Diagnostic {
     Diagnostic::warning(place, "unread", message).help("write `---` in place of `...` to separate documents")
 }
 
-/// Why a text that is YAML is refused: by kubectl, or, of a scenario, because it is not UTF-8.
+/// Why valid YAML is refused: by kubectl, or because a scenario is not UTF-8.
 pub(super) fn refused(documents: &[YamlNode], decoded: &DecodedText) -> Option<DocumentError> {
     if documents.first().is_some_and(is_scenario) {
         return decoded.not_utf8.map(|position| DocumentError {
@@ -98,7 +98,7 @@ pub(super) fn refused(documents: &[YamlNode], decoded: &DecodedText) -> Option<D
 pub(super) fn is_scenario(document: &YamlNode) -> bool {
     let has = |key: &str| document.entries().iter().any(|entry| entry.key == key);
     let is_object = has("apiVersion") || has("kind");
-    // A first word with a slip in it, beside words that nothing else has.
+    // A misspelt first word, beside words that only scenarios have.
     let meant = || document.entries().iter().any(|entry| strsim::osa_distance(&entry.key, "scenario") <= 2);
     has("scenario") || (has("steps") && !is_object && (has("topology") || meant()))
 }

@@ -1,4 +1,4 @@
-//! Topology files by themselves, as commands take them that need no table.
+//! Topology files, as commands that need no table take them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::lower::{self, topology::TopologyPart};
 use crate::topology::Topology;
 use crate::version::CiliumVersion;
 
-/// The words of a topology that no Kubernetes object and no other file begins with.
+/// The first words of a topology that no Kubernetes object and no other file starts with.
 const WORDS: &[&str] = &["include", "manifests", "namespaces", "pods", "world", "nodes", "cilium"];
 
 /// Whether a document is a topology.
@@ -26,7 +26,7 @@ fn is_topology(document: &YamlNode) -> bool {
 }
 
 impl Loader {
-    /// Whether a file is a topology, and nothing else.
+    /// Whether a file contains a topology and nothing else.
     pub fn has_topology(&mut self, path: &Path) -> bool {
         let files = self.disk.files_of_named(path, super::is_scenario_file);
         let [file] = files.paths.as_slice() else { return false };
@@ -35,7 +35,7 @@ impl Loader {
         !files.of_folder && documents.is_some_and(|all| matches!(&all[..], [only] if is_topology(only)))
     }
 
-    /// Loads a topology file, which adds to what objects say and wins key by key, for a version of Cilium.
+    /// Loads a topology file for a version of Cilium. It adds to the topology of the objects and wins key by key.
     pub fn topology(&mut self, path: &Path, objects: Topology, version: CiliumVersion) -> LoadedTopology {
         let mut mistakes = Mistakes::default();
         let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! The files of a path: itself, or those below a folder.
+//! Lists the files of a path: itself, or those below a folder.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,12 +11,12 @@ use crate::diagnostic::Diagnostic;
 use crate::lower::mistake::Mistake;
 use crate::place::Place;
 
-/// How much of a folder is walked, so that a folder of the whole machine ends in a message.
+/// Limits on walking a folder, so that naming the whole disk ends with a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WalkLimits {
-    /// Files and folders altogether, whatever their names.
+    /// Files and folders altogether.
     pub(super) entries: usize,
-    /// Folders inside each other.
+    /// Depth of nested folders.
     pub(super) depth: usize,
 }
 
@@ -80,7 +80,7 @@ struct FolderWalk<'a> {
     files: WalkedFiles,
 }
 
-/// A walk that has met one of its limits goes no further.
+/// A walk stops when it has reached a limit.
 struct Stop;
 
 impl FolderWalk<'_> {

@@ -1,4 +1,4 @@
-//! Whether somebody answers what an attempt asks for.
+//! Checks that some server answers an attempt.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::topology::{
     Topology,
 };
 
-/// Whether someone answers on the port.
+/// Whether any server answers on the port.
 pub(super) fn reachable(
     target: &Target,
     protocol: Protocol,
@@ -39,7 +39,7 @@ pub(super) fn reachable(
     }
 }
 
-/// Whether one of those behind a headless service answers on a port of its own.
+/// Whether a backend of a headless service answers on a port of its own.
 fn somebody_answers(
     name: &NamespacedName,
     protocol: Protocol,
@@ -88,7 +88,7 @@ pub(super) fn endpoint_answers(
             && served.protocol.answers(protocol)
             && scheme.is_none_or(|scheme| served.protocol == speaking(scheme))
     };
-    // Nothing answers at any port of an endpoint that answers nothing.
+    // A silent endpoint answers on no port.
     let is_silent = serves.is_empty() && topology.silent.contains(endpoint);
     if is_dns || is_silent || serves.iter().any(answers) {
         return Ok(());
@@ -121,7 +121,7 @@ fn service_answers(
     topology: &Topology,
 ) -> Result<(), Mistake> {
     let Some(service) = topology.services.get(name) else {
-        // The only service that nobody has to declare is the one in front of the DNS server.
+        // The only service that needs no declaration is that of the DNS server.
         if port.get() == 53 && protocol != Protocol::Sctp && scheme.is_none() {
             return Ok(());
         }
@@ -168,7 +168,7 @@ fn port_not_offered(
     Mistake::new(format!("service `{name}` does not offer {protocol} {port}")).help(help)
 }
 
-/// What a name leads to.
+/// What a name resolves to.
 pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {
     topology.resolve(name).ok_or_else(|| {
         let names: Vec<&str> =
@@ -187,7 +187,7 @@ pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, M
     })
 }
 
-/// What to do about an address where a name is wanted.
+/// What to do about an address in place of a name.
 fn of_address(text: &str) -> Option<String> {
     let address: IpAddr = text.parse().ok()?;
     Some(format!(

@@ -1,4 +1,4 @@
-//! From the words of an attempt, or of a source, to what they mean in a topology.
+//! Parses attempts and sources, and resolves them in a topology.
 
 mod family;
 mod http;
@@ -26,12 +26,12 @@ use crate::topology::{
     CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Service, Topology,
 };
 
-/// How URLs begin, with what carries their requests.
+/// The schemes of URLs.
 const URLS: [(&str, Scheme); 2] = [("http://", Scheme::Http), ("https://", Scheme::Https)];
 
 const KINDS: &[&str] = &["tcp", "udp", "sctp", "icmp", "http", "https", "dns", "dns+tcp"];
 
-/// What others call attempts, and how they are written here.
+/// Common names of attempts in other tools, with the word to use here.
 const OTHER_KINDS: &[(&str, &str)] = &[
     ("ping", "icmp namespace/pod"),
     ("icmpv4", "icmp4 namespace/pod"),
@@ -40,7 +40,7 @@ const OTHER_KINDS: &[(&str, &str)] = &[
     ("wss", "https GET namespace/pod:443/path Connection=Upgrade Upgrade=websocket"),
 ];
 
-/// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
+/// Parses an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
 pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (text, is_kept) = split_kept(text.trim());
@@ -56,7 +56,7 @@ pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake
         Some(via) => through(&attempt, via, topology)?,
         None => attempt,
     };
-    // The types of ICMP messages are numbered by family.
+    // The types of ICMP messages are numbered by address family.
     let family = family.or_else(|| matches!(attempt, Attempt::IcmpMessage { .. }).then_some(IpFamily::V4));
     let attempt = match family {
         Some(family) => of_family(attempt, family, topology)?,
@@ -90,7 +90,7 @@ fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Res
     }
 }
 
-/// Whether an attempt may lead somewhere, which costs no comparison with all the names that there are.
+/// Whether the target of an attempt may exist, without comparing it with all names.
 pub(crate) fn may_lead_somewhere(text: &str, topology: &Topology) -> bool {
     let target = target_text(text);
     let is_service =
@@ -102,7 +102,8 @@ pub(crate) fn may_lead_somewhere(text: &str, topology: &Topology) -> bool {
         || [DNS_SERVICE, DNS_POD].contains(&target)
 }
 
-/// Reads a source as an author writes it: a pod, a host outside the cluster, a node, or an endpoint of Cilium's own.
+/// Parses a source as an author writes it: a pod, a host outside the cluster, a node, or an endpoint that Cilium runs
+/// itself.
 pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake> {
     if let Some(endpoint) = find_source(text, topology) {
         return Ok(endpoint);
@@ -119,7 +120,7 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
     Err(Mistake::new(format!("no {what} is called `{text}`")).help(help))
 }
 
-/// The name of the target inside the words of an attempt, as far as it can be told.
+/// The name of the target in the text of an attempt, as far as it can be found.
 pub(crate) fn target_text(text: &str) -> &str {
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default().trim_end_matches(['4', '6']);
@@ -166,14 +167,14 @@ fn dns_name(text: &str) -> Result<DnsName, Mistake> {
     Ok(text.parse()?)
 }
 
-/// What an author says of a name that a pod and a service have.
+/// The advice for a name that a pod and a service share.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Prefix {
     Pod,
     Service,
 }
 
-/// The word in front of a target, and the target.
+/// The prefix of a target (`pod:`, `service:`), and the target.
 fn split_prefix(text: &str) -> (Option<Prefix>, &str) {
     match text.split_once(':') {
         Some(("pod", rest)) => (Some(Prefix::Pod), rest),
@@ -182,7 +183,7 @@ fn split_prefix(text: &str) -> (Option<Prefix>, &str) {
     }
 }
 
-/// The target of some text: of a pod and a service that share a name, the service, unless a word says otherwise.
+/// The target that a text means. Of a pod and a service that share a name it is the service, unless a prefix decides.
 fn target(prefix: Option<Prefix>, text: &str, topology: &Topology) -> Result<Target, Mistake> {
     let name = text.parse::<NamespacedName>().ok();
     let is_pod = name.as_ref().is_some_and(|name| topology.pods.contains_key(name));
@@ -211,7 +212,7 @@ fn no_target(text: &str, what: &str, known: impl Iterator<Item = String>, they_a
     Mistake::new(format!("no {what} is called `{text}`")).help(help)
 }
 
-/// What to do about an endpoint of Cilium's own that the topology leaves out.
+/// What to do about an endpoint of Cilium that the topology does not declare.
 fn of_cilium(text: &str) -> Option<String> {
     let own = match text {
         "gateway" => "ingress",
@@ -255,7 +256,7 @@ fn target_service(name: NamespacedName, topology: &Topology) -> Result<Target, M
     Ok(Target::Service(name))
 }
 
-/// Whether a service has an address of its own.
+/// Whether a service has a cluster address.
 fn addressed(name: &NamespacedName, service: &Service) -> Result<(), Mistake> {
     let Some(alias) = &service.external_name else { return Ok(()) };
     let own = format!("{}.{}.svc.{CLUSTER_DOMAIN}", name.name, name.namespace);
@@ -269,7 +270,7 @@ fn targets(topology: &Topology) -> Vec<String> {
     let hosts = topology.world.keys().chain(topology.nodes.keys()).map(ToString::to_string);
     let hosts = hosts.chain(topology.cilium.iter().map(|own| Endpoint::Cilium(*own).to_string()));
     let names = topology.world.values().flat_map(|host| host.names.iter().map(ToString::to_string));
-    // A host and a name it answers to may be called the same.
+    // A host and a name that resolves to it may have the same name.
     let targets: BTreeSet<String> = pods.chain(hosts).chain(names).collect();
     targets.into_iter().collect()
 }
@@ -299,7 +300,7 @@ fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attemp
     Ok(Attempt::Connect { protocol, target, port })
 }
 
-/// A target that takes more than requests.
+/// A target that accepts more than requests.
 fn not_the_gateway(target: Target) -> Result<Target, Mistake> {
     if target.endpoint() != Some(&Endpoint::Cilium(CiliumEndpoint::Ingress)) {
         return Ok(target);

@@ -1,4 +1,4 @@
-//! Pods in audit mode by themselves.
+//! Pods in audit mode on their own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

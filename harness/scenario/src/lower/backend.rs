@@ -1,4 +1,4 @@
-//! Attempts through a service to one of its backends, or over a node: `tcp shop/web:80 over far via shop/web-1`.
+//! Attempts through a service to one of its backends, or through a node: `tcp shop/web:80 over far via shop/web-1`.
 
 use super::answers::endpoint_answers;
 use super::mistake::Mistake;
@@ -17,7 +17,7 @@ pub(super) fn split_over(text: &str) -> (&str, Option<&str>) {
     split_word(text, "over")
 }
 
-/// Splits `tcp shop/web:80 kept` into the attempt, and whether it is on a connection that is kept.
+/// Splits `tcp shop/web:80 kept` into the attempt, and whether it is on a kept connection.
 pub(super) fn split_kept(text: &str) -> (&str, bool) {
     let attempt = text.strip_suffix("kept").filter(|attempt| attempt.ends_with(char::is_whitespace));
     attempt.map_or((text, false), |attempt| (attempt.trim_end(), true))
@@ -32,7 +32,7 @@ fn split_word<'a>(text: &'a str, word: &str) -> (&'a str, Option<&'a str>) {
     split().unwrap_or((text, None))
 }
 
-/// Leads an attempt through a service over a node.
+/// Sends an attempt through a service over a node.
 pub(super) fn over(attempt: &Attempt, node: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let Some(service) = attempt.target().and_then(Target::service) else {
         let mistake = Mistake::new("only an attempt through a service leads over a node");
@@ -69,7 +69,7 @@ pub(super) fn over(attempt: &Attempt, node: &str, topology: &Topology) -> Result
     Ok(attempt.with_target(Target::Over { service, node: name, backend: None }))
 }
 
-/// Narrows an attempt through a service to one of its backends.
+/// Restricts an attempt through a service to one of its backends.
 pub(super) fn through(attempt: &Attempt, via: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (service, protocol, port) = match (attempt.target(), attempt.protocol(), attempt.port()) {
         (Some(Target::Service(service) | Target::Over { service, .. }), Some(protocol), Some(port)) => {

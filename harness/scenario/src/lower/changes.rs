@@ -1,4 +1,4 @@
-//! What a step changes in the topology: pods that go, pods that come, labels.
+//! Changes of a step to the topology: pods removed, pods added, labels.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) fn apply(step: &StepFile, file: &Arc<str>, draft: &mut TopologyDraft,
     }
 }
 
-/// A pod that there is; none if a mistake about it is on record already.
+/// A pod that exists; none if a mistake about it is recorded already.
 fn pod_name(text: &str, draft: &TopologyDraft) -> Option<Result<NamespacedName, Mistake>> {
     if let Ok(name) = text.parse::<NamespacedName>()
         && draft.topology.pods.contains_key(&name)

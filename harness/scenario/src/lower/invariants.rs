@@ -1,4 +1,4 @@
-//! Invariants: from their words to what they mean in the topologies of the steps.
+//! Parses invariants, and resolves them in the topologies of the steps.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! What a manifest must say of itself before anyone can judge it: its kind, version, name and namespace.
+//! Checks what every manifest must have: kind, version, name and namespace.
 //!
-//! What a policy means, and whether it is valid, is the engine's business.
+//! The engine checks what a policy means and whether it is valid.
 
 pub(crate) mod class;
 
@@ -18,9 +18,8 @@ fn text_at<'a>(root: &'a YamlNode, key: &str) -> Option<&'a str> {
     root.get(key).and_then(YamlNode::text)
 }
 
-/// The manifests of a document: itself, or the items of a `List` or of a list of policies. A list of which kubectl applies
-/// nothing stays whole.
-/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
+/// The manifests of a document: itself, or the items of a `List` or of a list of policies. A list of which kubectl
+/// applies nothing stays whole. <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
 pub(crate) fn expand(root: YamlNode, file: &std::sync::Arc<str>) -> Vec<Manifest> {
     let items_are = items_are(&root);
     let is_list = items_are.is_some()
@@ -66,7 +65,7 @@ fn items_are(root: &YamlNode) -> Option<[Entry; 2]> {
     Some([entry("apiVersion")?, of_items])
 }
 
-/// An item of a list, which has the version and kind that the list says if it has none itself.
+/// An item of a list, with the version and kind that the list implies if it has none itself.
 fn typed(mut item: YamlNode, are: Option<&[Entry; 2]>) -> YamlNode {
     if let (Some(are), Value::Map(entries)) = (are, &mut item.value)
         && !entries.iter().any(|entry| matches!(entry.key.as_str(), "kind" | "apiVersion"))
@@ -76,14 +75,14 @@ fn typed(mut item: YamlNode, are: Option<&[Entry; 2]>) -> YamlNode {
     item
 }
 
-/// Checks what manifests say of themselves.
+/// Checks kind, version, name and namespace of manifests.
 pub(crate) fn check_all(manifests: &[Manifest], mistakes: &mut Mistakes) {
     for manifest in manifests {
         check(manifest, mistakes);
     }
 }
 
-/// Checks kind, version and name. Whether a namespace is there, [`namespace`] says.
+/// Checks kind, version and name. [`namespace`] checks the namespace.
 pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
     let mut add = |position: Position, mistake: Mistake| mistakes.add(&manifest.file, position, mistake);
     let root = &manifest.root;
@@ -138,7 +137,7 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
     }
 }
 
-/// What is wrong with a kind that no version of Cilium enforces.
+/// The mistake of a kind that no version of Cilium enforces.
 pub(crate) fn never_enforced(kind: &str) -> Mistake {
     Mistake::new(format!("no version of Cilium enforces an object of the kind {kind}")).help(
         "write it as a ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2, which Cilium 1.20 enforces with \
@@ -181,7 +180,7 @@ pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Po
     }
 }
 
-/// Objects that stand in a set twice: the position of the second, and the first.
+/// Objects that occur twice in a set: the position of the second, and the first.
 pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>, mistakes: &mut Mistakes) {
     for Twice { first, second } in twice(manifests) {
         let mistake = Mistake::new(format!("{} is there twice", second.object()));
@@ -190,7 +189,7 @@ pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>,
     }
 }
 
-/// The same for the files of a folder, which may be alternatives: there it is a mistake within a file alone.
+/// The same for the files of a folder, which may be alternatives: there it is a mistake only within one file.
 pub(crate) fn check_twice_in_folder<'a>(
     manifests: impl IntoIterator<Item = &'a Manifest>,
     mistakes: &mut Mistakes,
@@ -208,7 +207,7 @@ pub(crate) fn check_twice_in_folder<'a>(
     }
 }
 
-/// Two manifests of one object.
+/// Two manifests of the same object.
 struct Twice<'a> {
     first: &'a Manifest,
     second: &'a Manifest,

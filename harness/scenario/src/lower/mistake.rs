@@ -1,11 +1,11 @@
-//! A mistake before it has its place.
+//! Mistakes before they have a place.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::place::Position;
 
-/// What is wrong with a text, and what to do about it.
+/// A problem in a text, with advice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
@@ -21,7 +21,7 @@ impl Mistake {
         Self { message: message.into(), help: None }
     }
 
-    /// The same with advice, where there is any.
+    /// The same with advice, if there is any.
     #[must_use]
     pub(crate) fn help(self, help: impl Into<Option<String>>) -> Self {
         Self { help: help.into(), ..self }
@@ -32,17 +32,16 @@ impl Mistake {
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes(pub(crate) Vec<Diagnostic>);
 
-/// So many mistakes are found whole; of those beyond, which nobody reads before the first are corrected, the names that
-/// may have been meant are not looked for.
+/// The number of mistakes that get suggestions. Nobody reads further ones before the first are corrected.
 const MANY: usize = 1000;
 
 impl Mistakes {
-    /// Whether there are so many already that suggestions are left out.
+    /// Whether there are so many that suggestions are left out.
     pub(crate) fn are_many(&self) -> bool {
         self.0.len() >= MANY
     }
 
-    /// How many there are, without warnings.
+    /// The number of mistakes, without warnings.
     pub(crate) fn errors(&self) -> usize {
         self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
     }
@@ -53,7 +52,7 @@ impl Mistakes {
         self.0.push(Diagnostic { help: mistake.help, ..diagnostic });
     }
 
-    /// The value, or its mistake put on record.
+    /// The value; a mistake is recorded.
     pub(crate) fn keep<T>(
         &mut self,
         file: &Arc<str>,

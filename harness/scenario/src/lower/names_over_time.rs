@@ -1,4 +1,4 @@
-//! Names that lead elsewhere from a step on, and names whose answers are too old.
+//! Names that resolve to another host from a step on, and names whose answers are expired.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::name::{DnsName, HostName};
 use crate::scenario::Row;
 use crate::topology::{Endpoint, Resolved, Topology};
 
-/// Applies what a step says of names. `before` is the topology of the step before; none at the first.
+/// Applies the name changes of a step. `before` is the topology of the step before; none for the first.
 pub(super) fn apply(
     step: &StepFile,
     before: Option<&TopologyDraft>,
@@ -51,7 +51,7 @@ pub(super) fn apply(
     }
 }
 
-/// A mistake for each name that is to be too old while a connection to its host is kept.
+/// A mistake for each name that is to expire while a connection to its host is kept.
 /// <https://pkg.go.dev/github.com/cilium/cilium/pkg/fqdn>
 pub(super) fn hold_against_kept(
     expired: &[Located<String>],
@@ -75,7 +75,7 @@ pub(super) fn hold_against_kept(
     }
 }
 
-/// A name that leads to a host outside, and the host.
+/// A name of a host outside, and the host.
 fn host_of(text: &str, topology: &Topology) -> Result<(DnsName, HostName), Mistake> {
     let name = text.parse::<DnsName>()?;
     if let Some(Resolved::World(host)) = topology.resolve(&name) {

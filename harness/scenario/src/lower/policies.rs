@@ -1,4 +1,4 @@
-//! The policies of a step: entries resolved to manifests, and the refusals expected of them.
+//! The policies of a step: entries resolved to manifests, and the expected refusals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use super::mistake::{Mistake, Mistakes};
 use super::suggest::{did_you_mean, nearest};
 use super::topology::{TopologyDraft, known_namespace};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::file::{LocatedMap, RejectionFile, StepFile};
+use crate::file::{LocatedMap, RefusalFile, StepFile};
 use crate::policy::Manifest;
-use crate::scenario::ExpectedRejection;
+use crate::scenario::ExpectedRefusal;
 
-/// The entry of `policies` that brought a manifest.
+/// The entry of `policies` that a manifest comes from.
 pub(crate) type PolicyOrigin = String;
 
 /// The policies in force at a step.
 pub(crate) struct StepPolicies {
     /// Every manifest with its entry.
     pub(crate) manifests: Vec<(Manifest, PolicyOrigin)>,
-    /// The names of the manifests, by which cells name them.
+    /// The names of the manifests, as cells use them.
     pub(crate) names: BTreeSet<String>,
-    /// Whether every entry was found, so that a name that is not there is truly unknown.
+    /// Whether every entry was found, so that a missing name is really unknown.
     pub(crate) complete: bool,
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn is_path(entry: &str) -> bool {
     entry.ends_with('/') || is_policy_file(entry)
 }
 
-/// Whether a file is one that holds manifests.
+/// Whether a file contains manifests.
 pub(crate) fn is_policy_file(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     extension.is_some_and(|extension| matches!(extension, "yaml" | "yml" | "json"))
@@ -74,7 +74,7 @@ pub(crate) fn in_force(
     in_force
 }
 
-/// Manifests by the last part of their names, which every name an author writes for one ends in.
+/// Manifests by the last part of their names, which every form of a name ends in.
 fn by_name(manifests: &[Manifest]) -> BTreeMap<String, Vec<&Manifest>> {
     let mut named: BTreeMap<String, Vec<&Manifest>> = BTreeMap::new();
     for manifest in manifests {
@@ -106,7 +106,7 @@ fn check_namespace(manifest: &Manifest, draft: &TopologyDraft, mistakes: &mut Mi
     }
 }
 
-/// Whether the name an author writes is the object's.
+/// Whether a name that an author writes means the object.
 fn is_called(manifest: &Manifest, name: &str) -> bool {
     let object = manifest.object();
     object.short() == name || object.name == name
@@ -150,18 +150,18 @@ fn inline(
     }
 }
 
-/// The refusals a step expects.
-pub(crate) fn rejections(
-    table: &LocatedMap<RejectionFile>,
+/// The refusals that a step expects.
+pub(crate) fn refusals(
+    table: &LocatedMap<RefusalFile>,
     in_force: &StepPolicies,
     file: &Arc<str>,
     mistakes: &mut Mistakes,
-) -> Vec<ExpectedRejection> {
-    let mut rejections: Vec<ExpectedRejection> = Vec::new();
-    for (key, rejection) in table {
-        if rejection.saying.value.trim().is_empty() {
+) -> Vec<ExpectedRefusal> {
+    let mut refusals: Vec<ExpectedRefusal> = Vec::new();
+    for (key, refusal) in table {
+        if refusal.saying.value.trim().is_empty() {
             let mistake = Mistake::new("`saying` is empty, and every refusal says something");
-            mistakes.add(file, rejection.saying.position, mistake);
+            mistakes.add(file, refusal.saying.position, mistake);
         }
         let policy = match rejected_policy(&key.value, in_force) {
             Ok(policy) => policy,
@@ -172,19 +172,19 @@ pub(crate) fn rejections(
                 continue;
             }
         };
-        if rejections.iter().any(|other| other.policy == policy) {
+        if refusals.iter().any(|other| other.policy == policy) {
             let mistake = Mistake::new(format!("`{}` is expected to be refused already", key.value));
             mistakes.add(file, key.position, mistake);
             continue;
         }
-        let saying = rejection.saying.value.clone();
+        let saying = refusal.saying.value.clone();
         let place = key.position.in_file(file);
-        rejections.push(ExpectedRejection { policy, by: rejection.by.into(), saying, place });
+        refusals.push(ExpectedRefusal { policy, by: refusal.by.into(), saying, place });
     }
-    rejections
+    refusals
 }
 
-/// The policy of a step that a key of `rejected` names; no mistake if it may be one that could not be read.
+/// The policy of a step that a key of `rejected` names. No mistake if it may be one that could not be read.
 fn rejected_policy(key: &str, in_force: &StepPolicies) -> Result<usize, Option<Mistake>> {
     let indexed = || in_force.manifests.iter().enumerate();
     let by_entry: Vec<usize> =
@@ -214,7 +214,7 @@ fn rejected_policy(key: &str, in_force: &StepPolicies) -> Result<usize, Option<M
     }
 }
 
-/// Warns about manifests in the scenario file that no step puts in force, unless a mistake may be the reason.
+/// Warns about manifests in the scenario file that no step applies, unless a mistake may be the reason.
 pub(crate) fn check_unused(input: &Input<'_>, mistakes: &mut Mistakes) {
     if mistakes.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return;

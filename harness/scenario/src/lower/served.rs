@@ -1,4 +1,4 @@
-//! What an endpoint serves, labels, and ports: the small texts of a topology.
+//! Servers, labels and ports: the short texts of a topology.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ const PROTOCOLS: &[(&str, ServedProtocol)] = &[
     ("dns", ServedProtocol::Dns),
 ];
 
-/// What is told inside TLS and is not a request of HTTP, which scenarios have no word for.
+/// Protocols inside TLS other than HTTP, for which scenarios have no word.
 pub(crate) const IN_TLS: [&str; 2] = ["tls", "grpcs"];
 
-/// The mistake of a word for what is told inside TLS.
+/// The mistake of naming such a protocol.
 pub(crate) fn in_tls(word: &str) -> Mistake {
     let message = format!("`{word}` cannot be told in a scenario: what is inside TLS is HTTP here");
     let help = "write `https`: policies see the server name alone, whatever is inside";
@@ -35,7 +35,7 @@ pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
     number.ok_or_else(|| Mistake::new(format!("`{text}` is not a port: ports are numbers from 1 to 65535")))
 }
 
-/// How many ports a range may have: each has a server of its own.
+/// The largest range of ports: each port has its own server.
 const LARGEST_RANGE: u16 = 100;
 
 /// `http 3000 as web`, `tcp 8000-8010`.
@@ -74,8 +74,8 @@ pub(crate) fn served(text: &str) -> Result<Vec<Served>, Mistake> {
     Ok(ports.map(|port| Served { protocol: *protocol, port, name: name.clone() }).collect())
 }
 
-/// Everything an endpoint serves; a port or port name twice is a mistake. The flag says whether all of it was
-/// understood.
+/// Everything that an endpoint serves. A port or port name that occurs twice is a mistake. The flag tells whether all
+/// of it was understood.
 pub(crate) fn all_served(
     texts: &[Located<String>],
     file: &Arc<str>,

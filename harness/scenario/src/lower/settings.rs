@@ -1,4 +1,4 @@
-//! Settings of Cilium by the names that its Helm chart has for them, nested or with dots.
+//! Settings of Cilium by the names of its Helm chart, nested or with dots.
 
 mod contradiction;
 pub(super) mod node_addresses;
@@ -20,9 +20,9 @@ pub(crate) const VALUES: &str = "values";
 /// A setting that verdikt knows.
 struct KnownSetting {
     name: &'static str,
-    /// The first version that has it, where not all have.
+    /// The first version that has it, if not all have.
     since: Option<CiliumVersion>,
-    /// Takes a value over, or says what is wanted.
+    /// Reads a value, or says what was expected.
     set: fn(&mut Settings, &SettingWord) -> Result<(), &'static str>,
 }
 
@@ -74,7 +74,7 @@ const KNOWN: &[KnownSetting] = &[
             switch(value).map(|on| settings.cluster_network_policy = on)
         })
     },
-    // Says how a client learns of a denial, and changes none.
+    // It determines how a client learns of a denial, and changes no verdict.
     KnownSetting {
         since: Some(CiliumVersion::V1_19),
         ..known("policyDenyResponse", |_, value| match value {
@@ -94,17 +94,17 @@ const UNMODELLED: &[&str] = &[
     "dnsProxy.dnsRejectResponseCode",
 ];
 
-/// The versions that settings have to be known to.
+/// The versions that must know a setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SettingVersions<'a> {
-    /// Those that a scenario holds for.
+    /// The versions of a scenario.
     OfScenario(&'a VersionRange),
-    /// The one that a command asks about.
+    /// The version that a command asks about.
     OfCommand(CiliumVersion),
 }
 
 impl SettingVersions<'_> {
-    /// The first of them that is older than another.
+    /// The first of them that is older than another version.
     fn older_than(self, since: CiliumVersion) -> Option<CiliumVersion> {
         CiliumVersion::ALL.into_iter().find(|version| {
             *version < since
@@ -115,7 +115,7 @@ impl SettingVersions<'_> {
         })
     }
 
-    /// What to do where they are older than another.
+    /// What to do if they are older than another version.
     fn help(self, since: CiliumVersion) -> String {
         match self {
             Self::OfScenario(_) => {
@@ -126,12 +126,12 @@ impl SettingVersions<'_> {
     }
 }
 
-/// The settings that a command is given beside its files.
+/// The settings given to a command beside its files.
 #[derive(Clone, Debug)]
 pub(crate) struct GivenSettings {
-    /// The file of Helm values that they stand in.
+    /// The Helm values file that contains them.
     pub(crate) values: ValuesFile,
-    /// What they come to.
+    /// Their values.
     pub(crate) settings: Settings,
 }
 
@@ -146,8 +146,7 @@ pub(crate) fn given(
     GivenSettings { values, settings }
 }
 
-/// Reads the settings of every file; the later file wins, and none may say something else than what is given, or than it says
-/// itself.
+/// Reads the settings of every file. A later file wins, but no file may contradict itself or the given settings.
 pub(crate) fn lower(
     parts: &[TopologyPart],
     given: Option<&GivenSettings>,
@@ -190,7 +189,7 @@ pub(crate) fn lower(
 /// A setting with its name and place.
 type FlatSetting<'a> = (String, Position, &'a SettingWord);
 
-/// Nested keys as one with dots, unless a setting is a table itself.
+/// Nested keys as one key with dots, unless a setting is a table itself.
 fn flatten<'a>(prefix: &str, table: &'a LocatedMap<Located<SettingWord>>, flat: &mut Vec<FlatSetting<'a>>) {
     for (key, value) in table {
         let name = format!("{prefix}{}", key.value);
@@ -289,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    /// What a cluster is given for a scenario is what the scenario says.
+    /// A scenario has the settings with which its cluster is installed.
     #[rstest]
     #[case::nothing(&[])]
     #[case::switches(&[

@@ -2,21 +2,20 @@
 
 use crate::topology::API_SERVER_SERVICE;
 
-/// How many hyphens a word may have more than another one that is spelled alike.
+/// How many more hyphens a word may have than another one with the same letters.
 const MOST_HYPHENS: usize = 8;
 
-/// How many candidates are compared; a scenario's topology is far smaller.
+/// The largest number of candidates compared; the topology of a scenario is far smaller.
 const MOST_COMPARED: usize = 1000;
 
-/// The candidate nearest to a text, if one is near enough to be a slip of the fingers, or is the text with its
-/// namespace.
+/// The candidate nearest to a text, if it is near enough to be a typing mistake, or is the text with its namespace.
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer texts are not slips, and comparing them costs the product of their lengths.
+    // Longer texts are not typing mistakes, and comparing them costs the product of their lengths.
     if text.is_empty() || text.len() > 256 {
         return None;
     }
     let allowed = (text.chars().count() / 3).clamp(1, 4);
-    // Lengths first: most candidates are ruled out without comparing them letter by letter.
+    // Most candidates are ruled out by their length, without comparing letters.
     let compare = |candidate: &str| {
         let near = candidate.len().abs_diff(text.len()) <= 2 * allowed;
         if near { strsim::osa_distance(text, candidate) } else { usize::MAX }
@@ -31,7 +30,7 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             _ => whole,
         }
     };
-    // A file with thousands of names and as many slips must not take minutes.
+    // A file with thousands of names and as many mistakes must not take minutes.
     candidates
         .into_iter()
         .take(MOST_COMPARED)
@@ -41,7 +40,7 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Whether two words differ in capitals and hyphens alone: `policy-cidr-match-mode` and `policyCIDRMatchMode`.
+/// Whether two words differ only in capitals and hyphens: `policy-cidr-match-mode` and `policyCIDRMatchMode`.
 fn is_spelled_alike(one: &str, other: &str) -> bool {
     let letters = |text: &str| {
         let plain = text.bytes().filter(|letter| !matches!(letter, b'-' | b'_'));
@@ -50,7 +49,7 @@ fn is_spelled_alike(one: &str, other: &str) -> bool {
     one.len().abs_diff(other.len()) <= MOST_HYPHENS && letters(one) == letters(other)
 }
 
-/// Names as they stand in a sentence: `a`, `b` and `c`. Of many, the first twelve.
+/// Names in a sentence: `a`, `b` and `c`. Of many, only the first twelve.
 pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 12;
     let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
@@ -66,7 +65,7 @@ pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     }
 }
 
-/// "did you mean …?", or else the names there are.
+/// "did you mean …?", or else the available names.
 pub(crate) fn did_you_mean(text: &str, what: &str, candidates: &[&str]) -> String {
     match nearest(text, candidates.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -74,7 +73,7 @@ pub(crate) fn did_you_mean(text: &str, what: &str, candidates: &[&str]) -> Strin
     }
 }
 
-/// What to do about the service of the API server, where the topology has no API server.
+/// What to do about the service of the API server if the topology has no API server.
 pub(crate) fn of_api_server(text: &str) -> Option<String> {
     let names = [
         API_SERVER_SERVICE,

@@ -1,4 +1,4 @@
-//! Tables: from verdicts and their sources to one cell for every source of every attempt.
+//! Expands tables: from verdicts and their sources to one cell for every source of every attempt.
 
 mod attempts;
 mod replaced;
@@ -21,7 +21,7 @@ use crate::topology::Endpoint;
 use self::attempts::{ReadAttempt, attempts, is_connected, leaves_cluster, sources};
 pub(crate) use self::replaced::replaced_cells;
 
-/// What a table is read against.
+/// What a table is read with.
 pub(crate) struct TableContext<'a> {
     /// The scenario file.
     pub(crate) file: &'a Arc<str>,
@@ -38,10 +38,10 @@ pub(crate) struct TableContext<'a> {
 /// The cells of one attempt, as far as they are understood.
 struct AttemptCells {
     named: BTreeMap<Endpoint, Expectation>,
-    /// What patterns such as `shop/*` stand for, unless it is named.
+    /// The sources that patterns such as `shop/*` match; a source that is named wins.
     patterned: BTreeMap<Endpoint, Expectation>,
     others: Option<Expectation>,
-    /// Whether every entry was understood, so that a missing source is truly missing.
+    /// Whether every entry was understood, so that a missing source is really missing.
     complete: bool,
 }
 
@@ -73,11 +73,11 @@ fn is_outside(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::World(_))
 }
 
-/// Where an attempt leads, as far as its sources matter.
+/// The target of an attempt, as far as its sources depend on it.
 struct RowTarget<'a> {
     attempts: &'a [ReadAttempt],
     endpoint: Option<&'a Endpoint>,
-    /// Whether it leads to a host outside the cluster.
+    /// Whether it is a host outside the cluster.
     leaves_cluster: bool,
 }
 
@@ -134,7 +134,7 @@ fn cells(
     cells
 }
 
-/// The endpoint of this name; none after the mistake was told.
+/// The endpoint with this name; none if there is a mistake, which is recorded.
 fn known_source(
     context: &TableContext<'_>,
     source: &Located<String>,
@@ -160,7 +160,7 @@ fn known_source(
         .ok()
 }
 
-/// Whether an endpoint may be a source of an attempt with this target; tells why not.
+/// Whether an endpoint may be a source of an attempt with this target; records why not.
 fn is_source_of(
     context: &TableContext<'_>,
     source: &Located<String>,
@@ -194,7 +194,7 @@ fn is_source_of(
     false
 }
 
-/// Adds the sources that a pattern stands for: in `shop/*` and `*/web` a star stands for any text.
+/// Adds the sources that a pattern matches: in `shop/*` and `*/web` a star stands for any text.
 fn add_pattern(
     context: &TableContext<'_>,
     pattern: &Located<String>,
@@ -225,7 +225,7 @@ fn add_pattern(
     }
 }
 
-/// Whether a name matches a pattern in which each star stands for any text.
+/// Whether a name matches a pattern, in which each star stands for any text.
 fn matches_pattern(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
@@ -240,7 +240,7 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Verdict words, and the policy they name.
+/// The verdict words, and the policy they name.
 fn expected(
     context: &TableContext<'_>,
     words: &Located<String>,
@@ -277,7 +277,7 @@ fn total(
     }
     let Some(ReadAttempt { attempt, only_of }) = attempts.first() else { return Vec::new() };
     let sources = sources(context, attempts);
-    // A table of hosts outside, or of one namespace's name, has not all sources.
+    // A table of hosts outside, or of a service name in one namespace, does not have all sources.
     let leaves = only_of.is_some()
         || attempt.kept().is_some()
         || leaves_cluster(context, attempt) && context.sources.iter().any(is_outside);
@@ -290,7 +290,7 @@ fn total(
         }
         None if !unnamed.is_empty() && complete => {
             let names: Vec<String> = unnamed.iter().map(ToString::to_string).collect();
-            // A person fixing the table needs every name, so none is left out here.
+            // To complete the table, an author needs every name, so none is left out here.
             let quoted = names.chunks(12).map(|chunk| listed(chunk.iter().map(String::as_str)));
             let quoted: Vec<String> = quoted.collect();
             let verb = if names.len() == 1 { "has" } else { "have" };

@@ -1,4 +1,4 @@
-//! From topology files to one topology: includes merged, names checked, addresses given out.
+//! Merges topology files into one topology: includes, names, addresses.
 
 mod collisions;
 mod dns;
@@ -32,7 +32,7 @@ use crate::topology::{DNS_NAMESPACE, Dns, Endpoint, Labels, NAMESPACE_NAME_LABEL
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 const NODE_ROLE_LABEL: &str = "node-role.kubernetes.io/";
 
-/// The word that stands for every source not named, and so is not a name.
+/// The word for all sources that are not named, which therefore cannot be a name.
 pub(crate) const OTHERS: &str = "others";
 
 /// A topology file that a scenario uses: its own, or one it includes.
@@ -40,9 +40,9 @@ pub(crate) const OTHERS: &str = "others";
 pub(crate) struct TopologyPart {
     /// The file.
     pub(crate) file: Arc<str>,
-    /// What stands in it.
+    /// Its content.
     pub(crate) content: Arc<TopologyFile>,
-    /// What its manifests say.
+    /// The content of its manifests.
     pub(crate) objects: Topology,
     /// The Helm values that its settings name.
     pub(crate) values: Option<ValuesFile>,
@@ -53,27 +53,27 @@ pub(crate) struct TopologyPart {
 pub(crate) struct ValuesFile {
     /// The file.
     pub(crate) file: Arc<str>,
-    /// What stands in it.
+    /// Its content.
     pub(crate) values: LocatedMap<Located<SettingWord>>,
 }
 
-/// A key that wins over the same key of other files.
+/// A key whose value wins over the same key of other files.
 pub(crate) struct Winner<'a, V> {
     pub(crate) file: &'a Arc<str>,
     pub(crate) position: Position,
     pub(crate) value: &'a V,
 }
 
-/// A topology in the making.
+/// A topology that is being built.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TopologyDraft {
     /// What is understood so far.
     pub(crate) topology: Topology,
-    /// Names, as written, of what is not fully understood: a mistake about them would only follow from another.
+    /// Names, as written, of parts that are not fully understood: mistakes about them would only follow from others.
     pub(crate) broken: BTreeSet<String>,
     /// Where each endpoint is declared, by its name: the number of the file, and the place there.
     pub(crate) declared: BTreeMap<String, (usize, Position)>,
-    /// The endpoints that take only one part in attempts, by their names.
+    /// The endpoints that have only one part in attempts, by their names.
     pub(crate) only: BTreeMap<String, PartWord>,
 }
 
@@ -82,7 +82,7 @@ impl TopologyDraft {
     pub(crate) fn sources(&self) -> Vec<Endpoint> {
         let mut sources = self.topology.sources();
         sources.retain(|source| self.only.get(&source.to_string()) != Some(&PartWord::Target));
-        // What nobody declared comes last, in the order of the topology.
+        // Endpoints that no file declares come last, in the order of the topology.
         let undeclared = (usize::MAX, Position::default());
         sources.sort_by_cached_key(|source| {
             self.declared.get(&source.to_string()).copied().unwrap_or(undeclared)
@@ -90,7 +90,7 @@ impl TopologyDraft {
         sources
     }
 
-    /// Takes on record where an endpoint is declared, and which part it takes.
+    /// Records where an endpoint is declared, and its part in attempts.
     fn declare(&mut self, name: &str, file: usize, position: Position, only: Option<PartWord>) {
         self.declared.entry(name.to_owned()).or_insert((file, position));
         match only {
@@ -130,7 +130,7 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     draft
 }
 
-/// Takes over what manifests say; of what is there already, the later wins.
+/// Takes over the content of manifests; it wins over what is there already.
 fn take_objects(objects: &Topology, into: &mut Topology) {
     let all = objects.clone();
     into.namespaces.extend(all.namespaces);
@@ -147,7 +147,7 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     }
 }
 
-/// Takes on record where the endpoints of all files are declared. What the file that wins says of an endpoint counts.
+/// Records where the endpoints of all files are declared. The file that wins decides for each endpoint.
 fn declarations(parts: &[TopologyPart], draft: &mut TopologyDraft) {
     for (file, part) in parts.iter().enumerate() {
         let TopologyFile { pods, world, nodes, cilium, .. } = &*part.content;
@@ -167,7 +167,7 @@ fn declarations(parts: &[TopologyPart], draft: &mut TopologyDraft) {
     }
 }
 
-/// Of every key, the value of the file that wins.
+/// The value of every key from the file that wins.
 pub(crate) fn winners<V>(
     parts: &[TopologyPart],
     table: fn(&TopologyFile) -> &LocatedMap<V>,
@@ -207,7 +207,7 @@ fn namespaces(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut 
     }
 }
 
-/// The label that no author sets.
+/// The label that no author may set.
 pub(crate) fn metadata_name_is_given() -> Mistake {
     Mistake::new(format!("Kubernetes sets the label `{NAMESPACE_NAME_LABEL}` itself"))
         .help("leave it out".to_owned())
@@ -250,11 +250,11 @@ pub(crate) fn pod(
     match name.parse::<NamespacedName>() {
         Ok(name) => {
             mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
-            // Pods that steps add come behind those of all files.
+            // Pods that steps add come after those of all files.
             draft.declare(&name.to_string(), usize::MAX - 1, *position, value.only);
             let service_account = account.map(|account| account.value.clone());
             let place = pod_place::lower(value, file, draft, mistakes);
-            // Of a pod that a manifest has, what is not said stays.
+            // A pod keeps what its manifest says and the topology file does not.
             let of_manifest = draft.topology.pods.remove(&name).unwrap_or_default();
             let mut pod = Pod {
                 labels: if value.labels.0.is_empty() { of_manifest.labels } else { labels },

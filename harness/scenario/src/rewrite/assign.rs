@@ -1,18 +1,18 @@
-//! Which source stands under which verdict afterwards: as little is moved as possible.
+//! Assigns sources to verdicts with as few moves as possible.
 
 use std::collections::BTreeMap;
 
 use super::ChangedMember;
 use super::tree::{VerdictEntry, VerdictMap};
 use crate::document;
-use crate::expect::{Expected, ExpectedVerdict};
+use crate::expect::{Expected, VerdictWord};
 use crate::lower::topology::OTHERS;
 use crate::place::Position;
 
 /// How a mapping from verdicts to sources is rewritten.
 #[derive(Debug)]
 pub(super) struct Assignment {
-    /// How each entry that is there is rewritten.
+    /// How each existing entry is rewritten.
     pub(super) entries: Vec<EntryChange>,
     /// The entries to add: a verdict and its sources.
     pub(super) new: Vec<(String, Vec<String>)>,
@@ -21,7 +21,7 @@ pub(super) struct Assignment {
 /// How an entry is rewritten.
 #[derive(Clone, Debug)]
 pub(super) struct EntryChange {
-    /// Other words for its verdict.
+    /// New words for its verdict.
     pub(super) rename: Option<String>,
     /// Which of its sources stay.
     pub(super) keep: Vec<bool>,
@@ -30,31 +30,31 @@ pub(super) struct EntryChange {
 }
 
 impl EntryChange {
-    /// Whether nothing of it is left.
+    /// Whether nothing of it remains.
     pub(super) fn is_removed(&self) -> bool {
         self.added.is_empty() && !self.keep.contains(&true)
     }
 }
 
-/// Where a source goes.
+/// The destination of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SourceSlot {
-    /// To an entry that is there.
+    /// An existing entry.
     Entry(usize),
-    /// To a verdict that has none.
+    /// A verdict without an entry.
     New(Expected),
 }
 
-/// A source that goes elsewhere: as it is written.
+/// A source that moves, as it is written.
 struct Move {
     written: String,
     to: SourceSlot,
-    /// The entry and the number of the source in it that goes as a whole; none for a name taken out of several.
+    /// The entry and the index of the source in it that moves whole; none for a name taken out of several.
     whole: Option<(usize, usize)>,
 }
 
 impl Assignment {
-    /// Assigns every cell of a mapping that changes.
+    /// Assigns every changed cell of a mapping.
     pub(super) fn new(text: &str, map: &VerdictMap<'_>, members: &[ChangedMember]) -> Self {
         let mut entries: Vec<EntryChange> = map
             .entries
@@ -94,8 +94,8 @@ impl Assignment {
     }
 }
 
-/// Every source that goes elsewhere. A source that stands for several cells goes as a whole if all of them change, where
-/// most of them go; otherwise those that change are named.
+/// Every source that moves. A source that stands for several cells moves whole, to where most of them go, if all of
+/// them change; otherwise the changed ones are named.
 fn moves(text: &str, map: &VerdictMap<'_>, members: &[ChangedMember]) -> Vec<Move> {
     let mut at: BTreeMap<Position, Vec<&ChangedMember>> = BTreeMap::new();
     for member in members {
@@ -124,14 +124,14 @@ fn moves(text: &str, map: &VerdictMap<'_>, members: &[ChangedMember]) -> Vec<Mov
     moves
 }
 
-/// The entry that says what is wanted, or that it has to be made.
+/// The entry with the expected verdict, or that it must be added.
 fn slot(map: &VerdictMap<'_>, to: &Expected) -> SourceSlot {
     let find =
         |wanted: &Expected| map.entries.iter().position(|entry| entry.expected.as_ref() == Some(wanted));
-    // Who wrote `deny` does not care where.
+    // An author who wrote `deny` accepts any enforcement point.
     let anywhere = || {
-        let is_plain = to.by.is_none() && matches!(to.verdict, ExpectedVerdict::DenyAt(_));
-        is_plain.then(|| find(&Expected { verdict: ExpectedVerdict::Deny, by: None })).flatten()
+        let is_plain = to.by.is_none() && matches!(to.verdict, VerdictWord::DenyAt(_));
+        is_plain.then(|| find(&Expected { verdict: VerdictWord::Deny, by: None })).flatten()
     };
     find(to).or_else(anywhere).map_or_else(|| SourceSlot::New(to.clone()), SourceSlot::Entry)
 }
@@ -145,8 +145,8 @@ fn most_frequent(changed: &[(&ChangedMember, SourceSlot)]) -> Option<SourceSlot>
     changed.iter().map(|(_, slot)| slot).find(|slot| counts[slot] == most).cloned()
 }
 
-/// The moves but for those to where `others` stands: there it is not named. With a pattern in the table that might stand
-/// for it, it is.
+/// The moves, except those to the entry with `others`, where the source is not named. It is named if a pattern in the
+/// table might match it.
 fn without_those_of_others(map: &VerdictMap<'_>, moves: Vec<Move>) -> Vec<Move> {
     let is_others = |entry: &VerdictEntry<'_>, place: usize| entry.sources[place].text() == Some(OTHERS);
     let has_pattern = map.entries.iter().flat_map(|entry| &entry.sources);
@@ -172,7 +172,7 @@ fn without_those_of_others(map: &VerdictMap<'_>, moves: Vec<Move>) -> Vec<Move> 
     moves.into_iter().filter(|moved| !goes_there(moved)).collect()
 }
 
-/// Gives entries that all sources leave the verdict to which the first of them goes, where nothing else has it.
+/// Gives entries that lose all sources the verdict to which the first of them moves, unless another entry has it.
 fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
     for (number, entry) in entries.iter_mut().enumerate() {
         let is_wanted = moves.iter().any(|moved| moved.to == SourceSlot::Entry(number));
@@ -186,7 +186,7 @@ fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
             moved.to = SourceSlot::Entry(number);
         }
     }
-    // What goes from an entry to itself stays where it is.
+    // A move from an entry to itself is no move.
     for moved in moves.iter() {
         if let (Some((entry, place)), SourceSlot::Entry(to)) = (moved.whole, &moved.to)
             && entry == *to
@@ -196,7 +196,7 @@ fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
     }
 }
 
-/// A name as a YAML scalar: quoted where it would be something else.
+/// A name as a YAML scalar, quoted if it would mean something else.
 fn scalar(name: &str) -> String {
     let documents = document::parse(name).unwrap_or_default();
     let is_text = documents.first().and_then(document::YamlNode::text) == Some(name);

@@ -1,4 +1,4 @@
-//! The edits of a text: as few bytes as possible, and never a comment.
+//! Edits a text, changing as few bytes as possible and never a comment.
 
 use std::ops::Range;
 
@@ -89,7 +89,7 @@ impl<'t> Edits<'t> {
         }
     }
 
-    /// Takes units out of brackets, each with its comma; comments between them stay.
+    /// Removes units from brackets, each with its comma; comments between them stay.
     fn remove_units(&mut self, units: &[Range<usize>], keep: &[bool]) {
         let Some(last) = units.last().cloned() else { return };
         let last_kept = keep.iter().rposition(|kept| *kept);
@@ -114,7 +114,7 @@ impl<'t> Edits<'t> {
         }
     }
 
-    /// Adds units inside brackets that begin at `open`, behind the last that stays.
+    /// Adds units inside brackets that open at `open`, after the last that stays.
     fn add_units(&mut self, units: &[Range<usize>], keep: &[bool], added: &[String], open: usize) {
         if added.is_empty() {
             return;
@@ -126,7 +126,7 @@ impl<'t> Edits<'t> {
         }
     }
 
-    /// Rewrites a list with a line for each source.
+    /// Rewrites a list with one source a line.
     fn block_list(
         &mut self,
         elements: &[TextNode],
@@ -150,7 +150,7 @@ impl<'t> Edits<'t> {
         Ok(())
     }
 
-    /// Takes a verdict with its sources out of a mapping with a line for each.
+    /// Removes a verdict with its sources from a mapping with one verdict a line.
     fn remove_lines(&mut self, entry: &VerdictEntry<'_>) -> Result<(), RewriteError> {
         let start = self.line_start(entry.key.span.start);
         if !self.text[start..entry.key.span.start].trim().is_empty() {
@@ -164,7 +164,7 @@ impl<'t> Edits<'t> {
         Ok(())
     }
 
-    /// Adds verdicts below the last one of a mapping with a line for each.
+    /// Adds verdicts after the last one of a mapping with one verdict a line.
     fn add_lines(&mut self, map: &VerdictMap<'_>, new: &[(String, Vec<String>)]) -> Result<(), RewriteError> {
         let (Some(first), Some(last)) = (map.entries.first(), map.entries.last()) else { return Ok(()) };
         if new.is_empty() {
@@ -192,7 +192,7 @@ impl<'t> Edits<'t> {
         self.insert(end, new);
     }
 
-    /// Takes whole lines out, of which nothing stays but comments, each on a line of its own.
+    /// Removes whole lines, except comments, each of which stays on its own line.
     fn remove_but_comments(&mut self, lines: Range<usize>, scalars: &[Range<usize>]) {
         let mut left = String::new();
         let mut start = lines.start;
@@ -207,12 +207,12 @@ impl<'t> Edits<'t> {
         self.replace(lines, left);
     }
 
-    /// The place behind a comma that follows, and the blanks behind it.
+    /// The position after a following comma and blanks.
     fn behind_comma(&self, at: usize) -> usize {
         let rest = &self.text[at..];
         let Some(behind) = rest.trim_start().strip_prefix(',') else { return at };
         let next = behind.trim_start_matches(' ');
-        // Without a blank before it a comment is none.
+        // Without a blank before it, a `#` starts no comment.
         self.text.len() - if next.starts_with('#') { behind.len() } else { next.len() }
     }
 
@@ -220,7 +220,7 @@ impl<'t> Edits<'t> {
         self.text[..at].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// The place behind the end of a line.
+    /// The position after the end of a line.
     fn line_end(&self, at: usize) -> usize {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end + 1)
     }
@@ -242,7 +242,7 @@ impl<'t> Edits<'t> {
     }
 }
 
-/// The comment of a line that begins at `start`, to the line's end: what stands behind a `#` outside of scalars.
+/// The comment of a line that starts at `start`: everything after a `#` outside of scalars.
 fn comment<'l>(line: &'l str, start: usize, scalars: &[Range<usize>]) -> Option<&'l str> {
     let signs = line.match_indices('#').map(|(at, _)| at);
     let begins = |at: &usize| {
@@ -252,7 +252,7 @@ fn comment<'l>(line: &'l str, start: usize, scalars: &[Range<usize>]) -> Option<
     signs.into_iter().find(begins).map(|at| &line[at..])
 }
 
-/// A verdict with its sources, as it is written in a line or in brackets.
+/// A verdict with its sources, as written in one line or in brackets.
 fn entry_text((words, sources): &(String, Vec<String>)) -> String {
     format!("{words}: {}", value_text(sources))
 }

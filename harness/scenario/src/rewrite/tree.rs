@@ -1,4 +1,4 @@
-//! A YAML text as a tree of spans: where every part of a table begins and ends.
+//! A YAML text as a tree of spans: the start and end of every part of a table.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,9 +11,9 @@ use crate::place::Position;
 /// A part of a text.
 #[derive(Debug)]
 pub(super) struct TextNode {
-    /// The bytes it takes, without its anchor and tag.
+    /// Its bytes, without anchor and tag.
     pub(super) span: Range<usize>,
-    /// Where it begins, as the loader counts.
+    /// Its position, as the loader counts.
     pub(super) position: Position,
     pub(super) content: NodeContent,
     /// Whether an alias may repeat it.
@@ -82,7 +82,7 @@ pub(super) fn parse(text: &str) -> Option<TextNode> {
     }
 }
 
-/// The node that begins with an event. The loader has limited how deep nodes are.
+/// The node that starts with an event. The loader has limited the depth.
 fn node<'a>(
     first: &Event<'a>,
     span: Span,
@@ -133,7 +133,7 @@ fn node<'a>(
     Some(TextNode { span: whole.start..end, position, content, is_anchored })
 }
 
-/// Where a collection ends: behind its bracket, or with its last part.
+/// The end of a collection: after its bracket, or with its last part.
 fn end_of(layout: Layout, end: Span, last: usize) -> Option<usize> {
     match layout {
         Layout::Flow => Some(end.byte_range()?.end),
@@ -146,7 +146,7 @@ fn end_of(layout: Layout, end: Span, last: usize) -> Option<usize> {
 pub(super) struct VerdictMap<'t> {
     pub(super) layout: Layout,
     pub(super) entries: Vec<VerdictEntry<'t>>,
-    /// Whether an anchor or an alias stands anywhere from the table to its sources.
+    /// Whether there is an anchor or alias between the table and its sources.
     pub(super) is_shared: bool,
     start: usize,
 }
@@ -156,19 +156,19 @@ pub(super) struct VerdictMap<'t> {
 pub(super) struct VerdictEntry<'t> {
     pub(super) key: &'t TextNode,
     pub(super) value: &'t TextNode,
-    /// What the key says.
+    /// The text of the key.
     pub(super) expected: Option<Expected>,
     /// The sources, one by one.
     pub(super) sources: Vec<&'t TextNode>,
 }
 
 impl VerdictMap<'_> {
-    /// Where it begins in the text.
+    /// Its start in the text.
     pub(super) fn start(&self) -> usize {
         self.start
     }
 
-    /// Whether one of its sources stands there.
+    /// Whether one of its sources is at a position.
     pub(super) fn has(&self, position: Position) -> bool {
         self.entries.iter().flat_map(|entry| &entry.sources).any(|source| source.position == position)
     }
@@ -178,7 +178,7 @@ impl VerdictMap<'_> {
 #[derive(Debug, Default)]
 pub(super) struct ScenarioTables<'t> {
     maps: Vec<VerdictMap<'t>>,
-    /// By the position of a source, the map that has it.
+    /// The map that contains a source, by the position of the source.
     places: BTreeMap<Position, usize>,
 }
 
@@ -225,7 +225,7 @@ impl<'t> ScenarioTables<'t> {
         }
     }
 
-    /// The map one of whose sources stands there.
+    /// The map that contains a source at a position.
     pub(super) fn map_with(&self, position: Position) -> Option<&VerdictMap<'t>> {
         self.maps.get(*self.places.get(&position)?)
     }

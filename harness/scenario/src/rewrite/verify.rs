@@ -1,14 +1,14 @@
-//! Whether a rewritten text says what it should, and nothing else than before where nothing was to change.
+//! Checks that a rewritten text says what it should, and otherwise the same as before.
 
 use std::collections::BTreeMap;
 
 use super::ChangedMember;
 use super::tree::{self, NodeContent, TextNode};
-use crate::expect::{Expected, ExpectedVerdict};
+use crate::expect::{Expected, VerdictWord};
 use crate::lower::topology::OTHERS;
 
-/// Holds the rewritten text against the tree of the old one. `changed` has the cells of each mapping that changed, by
-/// where that begins.
+/// Compares the rewritten text with the tree of the old one. `changed` has the cells of each changed mapping, by the
+/// position of the mapping.
 pub(super) fn holds(old: &TextNode, rewritten: &str, changed: &BTreeMap<usize, Vec<ChangedMember>>) -> bool {
     tree::parse(rewritten).is_some_and(|new| agree(old, &new, changed))
 }
@@ -33,7 +33,7 @@ fn agree(old: &TextNode, new: &TextNode, changed: &BTreeMap<usize, Vec<ChangedMe
     }
 }
 
-/// Whether a mapping from verdicts to sources says of every cell what it should.
+/// Whether a mapping from verdicts to sources gives every cell its new verdict.
 fn says(map: &TextNode, members: &[ChangedMember]) -> bool {
     let mut named: BTreeMap<&str, Expected> = BTreeMap::new();
     let mut patterns = false;
@@ -61,7 +61,6 @@ fn says(map: &TextNode, members: &[ChangedMember]) -> bool {
 }
 
 fn is_met(wanted: &Expected, found: &Expected) -> bool {
-    let anywhere =
-        found.verdict == ExpectedVerdict::Deny && matches!(wanted.verdict, ExpectedVerdict::DenyAt(_));
+    let anywhere = found.verdict == VerdictWord::Deny && matches!(wanted.verdict, VerdictWord::DenyAt(_));
     wanted.by == found.by && (wanted.verdict == found.verdict || anywhere)
 }

@@ -1,4 +1,4 @@
-//! The structural check: a tree against the schema, with every misfit reported at its place.
+//! The structural check: compares a tree with the schema, and reports every misfit at its place.
 //!
 //! A deserializer stops at the first misfit; an author wants to see all of them. The check reads the same schema
 //! that editors get, so the two cannot disagree.
@@ -14,16 +14,16 @@ use crate::document::{Entry, Value, YamlNode};
 use crate::lower::suggest::{listed, nearest};
 use crate::place::Position;
 
-/// How a tree fits the schema.
+/// The result of comparing a tree with the schema.
 pub(crate) struct Misfits {
     /// Every misfit.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// Where unknown keys stand.
+    /// The places of unknown keys.
     unknown: Vec<Position>,
 }
 
 impl Misfits {
-    /// The tree as far as it can be read: without its unknown keys, or none if more is wrong with it.
+    /// The tree without its unknown keys; none if anything else is wrong with it.
     pub(crate) fn readable<'a>(&self, node: &'a YamlNode) -> Option<Cow<'a, YamlNode>> {
         match (self.diagnostics.len(), self.unknown.len()) {
             (0, _) => Some(Cow::Borrowed(node)),
@@ -103,7 +103,7 @@ impl SchemaCheck<'_> {
         let known = || properties.into_iter().flat_map(|keys| keys.keys().map(String::as_str));
         for entry in node.entries() {
             let own = properties.and_then(|keys| keys.get(entry.key.as_str()));
-            // Which pattern a key has, the lowering tells, and better; all of one table have the same values.
+            // Lowering reports better which pattern a key should have; all patterns of a table have the same values.
             let patterns = schema.get("patternProperties").and_then(Json::as_object);
             let of_pattern = patterns.and_then(|patterns| patterns.values().next());
             match own.or(of_pattern).or_else(|| schema.get("additionalProperties")) {
@@ -166,7 +166,7 @@ impl SchemaCheck<'_> {
     }
 }
 
-/// Follows references, and of alternatives takes the one that is not `null`.
+/// Follows references; of alternatives it takes the one that is not `null`.
 fn resolve<'a>(schema: &'a Json, node: &YamlNode) -> &'a Json {
     if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
         let name = reference.trim_start_matches("#/$defs/");

@@ -1,6 +1,6 @@
-//! What newcomers write in place of the format's words, and what to write instead.
+//! What newcomers write instead of the format's words, and what to write.
 
-/// Keys that are none, each with one that stands where it was meant, and what to do.
+/// Wrong keys, each with the key that belongs in the same place, and advice.
 const KEYS: &[(&str, &str, &str)] = &[
     (
         "clusterIP",
@@ -30,7 +30,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("ip", "skipRedirectFromBackend", "what clients ask is `from`, the name of a service or a host outside"),
 ];
 
-/// Words that are none, each with one that is, and what to do.
+/// Wrong words, each with the right one, and advice.
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "ExternalName",
@@ -41,7 +41,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("gateway", "ingress", "did you mean `ingress`?"),
 ];
 
-/// What is written as something else, by the names that messages have for it.
+/// Values in the wrong form, by the names that messages have for them.
 const SHAPES: &[(&str, &str)] = &[
     ("`hostPorts`", "write each port of the node with the pod's own: `{80: 8080}`"),
     ("`ports`", "write each port with the one of the pods behind it: `{80: 8080}`"),
@@ -52,13 +52,13 @@ const SHAPES: &[(&str, &str)] = &[
     ("`secrets`", "name them: `[shop/certificate]`; what is in them, manifests say"),
 ];
 
-/// What to do about a key that is none of those known here.
+/// What to do about an unknown key.
 pub(super) fn of_key<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     let known: Vec<&str> = known.collect();
     KEYS.iter().find(|(own, beside, _)| *own == key && known.contains(beside)).map(|(.., help)| *help)
 }
 
-/// What to do about a word that is none of those known here.
+/// What to do about an unknown word.
 pub(super) fn of_word(word: &str, known: &[&str]) -> Option<&'static str> {
     let mut words = WORDS.iter();
     words.find(|(own, beside, _)| *own == word && known.contains(beside)).map(|(.., help)| *help)

@@ -1,4 +1,4 @@
-//! The schema as an editor applies it: by a validator that is not ours.
+//! The schema as an editor applies it, through an independent validator.
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub(crate) struct SchemaValidator {
 impl SchemaValidator {
     /// Compiles the schema.
     pub(crate) fn new() -> Self {
-        // Where the compiler is to look for a schema; nothing is read from there.
+        // The base address of the schema; nothing is read from there.
         const PLACE: &str = "http://localhost/schema.json";
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         compiler.add_resource(PLACE, json_schema().clone()).unwrap();
@@ -22,12 +22,12 @@ impl SchemaValidator {
         Self { schemas, index }
     }
 
-    /// What the schema has against a document.
+    /// What the schema rejects in a document.
     pub(crate) fn errors_of(&self, document: &Value) -> Option<String> {
         self.schemas.validate(document, self.index).err().map(|error| format!("{error:#}"))
     }
 
-    /// Whether the schema has nothing against a document.
+    /// Whether the schema accepts a document.
     pub(crate) fn is_valid(&self, document: &Value) -> bool {
         self.errors_of(document).is_none()
     }

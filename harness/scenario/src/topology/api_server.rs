@@ -10,11 +10,12 @@ use crate::name::{HostName, NamespacedName};
 pub const API_SERVER_SERVICE: &str = "default/kubernetes";
 /// The port of that service.
 pub const API_SERVER_PORT: u16 = 443;
-/// The port on which API servers listen, unless they say otherwise.
+/// The default port of API servers.
 const SECURE_PORT: u16 = 6443;
 
 impl Topology {
-    /// The nodes and hosts outside that run the API server: those that say so, and those behind its service.
+    /// The nodes and hosts outside that run the API server: those that are declared to, and the backends of its
+    /// service.
     pub fn api_servers(&self) -> BTreeSet<Endpoint> {
         let nodes = self.nodes.iter().filter(|(_, node)| node.api_server);
         let hosts = self.world.iter().filter(|(_, host)| host.api_server);
@@ -26,8 +27,8 @@ impl Topology {
         declared.chain(behind.into_iter().filter(|endpoint| !matches!(endpoint, Endpoint::Pod(_)))).collect()
     }
 
-    /// Adds the service in front of the API servers that serve something, unless the topology has one: it leads to
-    /// port 6443, or to the first that they serve.
+    /// Adds the service in front of the API servers that serve something, unless the topology has one. Its backends
+    /// listen on port 6443, or on the first port that they serve.
     pub fn add_api_server_service(&mut self) {
         let Ok(name) = API_SERVER_SERVICE.parse::<NamespacedName>() else { return };
         if self.services.contains_key(&name) {
@@ -59,7 +60,7 @@ impl Topology {
     }
 }
 
-/// Whether a service is one that every cluster has by itself: that of its DNS server, or of its API server.
+/// Whether a service exists in every cluster: that of its DNS server, or of its API server.
 pub fn is_own_service(name: &NamespacedName) -> bool {
     is_api_server(name) || name.to_string() == DNS_SERVICE
 }

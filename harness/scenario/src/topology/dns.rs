@@ -6,12 +6,12 @@ use crate::name::NamespacedName;
 /// The DNS server of pods: the service of the cluster's DNS server, or a cache on their own node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dns {
-    /// The service of the DNS server, where it is not `kube-system/kube-dns`.
+    /// The service of the DNS server, if it is not `kube-system/kube-dns`.
     pub service: Option<NamespacedName>,
-    /// The cache that answers in its place: the node itself, where the cache is in the node's network, or a pod.
+    /// The cache that answers in its place: the node if the cache is in the node's network, or a pod.
     /// <https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/>
     pub cache: Option<Endpoint>,
-    /// The servers that are asked in their order where the one before says nothing, cannot be reached, refuses or fails.
+    /// Further servers; the next one is asked if the one before does not answer, is unreachable, refuses or fails.
     /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-dns-config>
     pub nameservers: Vec<Nameserver>,
 }
@@ -19,7 +19,7 @@ pub struct Dns {
 /// A DNS server that pods ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nameserver {
-    /// Those behind a service.
+    /// The backends of a service.
     Service(NamespacedName),
     /// A host outside the cluster, or a node.
     Endpoint(Endpoint),
@@ -31,7 +31,7 @@ impl Topology {
         self.dns.service.clone().or_else(|| DNS_SERVICE.parse().ok())
     }
 
-    /// Who answers the queries of pods first, each with its port; none where a port is not declared.
+    /// The endpoints that answer the queries of pods first, each with its port, or none if it is not declared.
     pub fn dns_servers(&self, protocol: Protocol) -> Vec<(Endpoint, Option<Port>)> {
         if let Some(cache) = &self.dns.cache {
             return vec![(cache.clone(), Port::new(DNS_PORT))];
@@ -40,7 +40,7 @@ impl Topology {
         service.map(|(service, port)| self.behind(&service, protocol, port)).unwrap_or_default()
     }
 
-    /// Who answers the queries of pods, of each of their servers in the order in which they are asked.
+    /// The endpoints that answer the queries of pods, for each of their servers in the order in which they are asked.
     pub fn all_dns_servers(&self, protocol: Protocol) -> Vec<Vec<(Endpoint, Option<Port>)>> {
         let port = Port::new(DNS_PORT);
         let further = self.dns.nameservers.iter().map(|server| match server {
@@ -52,7 +52,7 @@ impl Topology {
         std::iter::once(self.dns_servers(protocol)).chain(further).collect()
     }
 
-    /// Whether an endpoint asks the cluster's DNS server for names: pods in networks of their own do.
+    /// Whether an endpoint asks the cluster's DNS server: pods with a network of their own do.
     pub fn asks_cluster_dns(&self, endpoint: &Endpoint) -> bool {
         let Endpoint::Pod(name) = endpoint else { return false };
         let elsewhere = |pod: &super::Pod| pod.host_network.is_some() || pod.cluster.is_some();

@@ -1,11 +1,11 @@
-//! Ports of the node that lead to pods.
+//! Ports of a node that are forwarded to pods.
 
 use super::{Endpoint, LOCAL_NODE, Port, Protocol, ServicePort, TargetPort, Topology};
 
 impl Topology {
-    /// The pod that a port of a node leads to, and the port of its own. To policies the pod is the destination then, and
-    /// whoever comes is what they are: Cilium translates the address before any policy is asked, and the pod is on
-    /// that node.
+    /// The pod to which a port of a node is forwarded, with its own port. For policies the pod is then the
+    /// destination, and the client keeps its identity: Cilium translates the address before it applies any policy,
+    /// and the pod is on that node.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#container-hostport-support>
     pub fn behind_host_port(
         &self,

@@ -1,11 +1,11 @@
-//! What DNS names lead to.
+//! Resolves DNS names in a topology.
 
 use std::collections::BTreeSet;
 
 use super::{CLUSTER_DOMAIN, DNS_SERVICE, Topology};
 use crate::name::{DnsName, HostName, NamespacedName};
 
-/// What a DNS name leads to.
+/// What a DNS name resolves to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// A service of the cluster.
@@ -15,7 +15,7 @@ pub enum Resolved {
 }
 
 impl Topology {
-    /// Who answers to a DNS name: a service of the cluster, or a world host.
+    /// The service of the cluster or host outside that a DNS name resolves to.
     pub fn resolve(&self, name: &DnsName) -> Option<Resolved> {
         if let Some(service) = service_of_name(name) {
             let known = self.services.contains_key(&service) || service.to_string() == DNS_SERVICE;
@@ -28,14 +28,14 @@ impl Topology {
         self.host_of_name(name).map(Resolved::World)
     }
 
-    /// The host outside that answers to a DNS name.
+    /// The host outside that a DNS name resolves to.
     fn host_of_name(&self, name: &DnsName) -> Option<HostName> {
         let last = self.behind_aliases(name)?;
         let hosts = self.world.iter().find(|(_, host)| host.names.contains(last));
         hosts.map(|(host, _)| host.clone())
     }
 
-    /// The name at the end of a chain of aliases; none where the chain is a circle.
+    /// The name at the end of a chain of aliases; none if the chain is circular.
     fn behind_aliases<'a>(&'a self, name: &'a DnsName) -> Option<&'a DnsName> {
         let mut seen = BTreeSet::new();
         let mut last = name;

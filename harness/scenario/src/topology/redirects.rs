@@ -1,4 +1,4 @@
-//! Local redirect policies: pods that answer the clients of their own node in the place of a service or a host outside.
+//! Local redirect policies: pods that answer clients on their own node instead of a service or a host outside.
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/>
 
@@ -7,20 +7,20 @@ use std::net::IpAddr;
 use super::{Endpoint, LOCAL_NODE, Labels, Pod, Port, ServicePort, TargetPort, Topology, has_labels};
 use crate::name::{HostName, NamespacedName};
 
-/// A `CiliumLocalRedirectPolicy`. The pods that answer are of its own namespace.
+/// A `CiliumLocalRedirectPolicy`. The pods that answer are in its own namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalRedirect {
-    /// Whose clients it leads elsewhere.
+    /// The frontend whose clients it redirects.
     pub frontend: RedirectFrontend,
     /// The labels of the pods that answer.
     pub selects: Labels,
-    /// Each port of the frontend, with that of the pods.
+    /// Each port of the frontend, with the port of the pods.
     pub ports: Vec<ServicePort>,
     /// Whether the pods that answer reach the frontend themselves (`skipRedirectFromBackend`).
     pub spares_backends: bool,
 }
 
-/// What clients ask, and are led away from.
+/// The frontend of a local redirect policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectFrontend {
     /// A service, by its address in the cluster.
@@ -30,9 +30,9 @@ pub enum RedirectFrontend {
 }
 
 impl Topology {
-    /// Whether a source is led to those that answer: a pod of the node, or the node itself, whose sockets are translated like
-    /// those of pods; pods with a network of their own that answer are spared on request. The cluster's DNS server asks as a pod too,
-    /// also where the topology does not speak of it.
+    /// Whether a source is redirected: a pod of the node, or the node itself, whose sockets are translated like those
+    /// of pods. Pods that answer and have a network of their own are excepted with `skipRedirectFromBackend`. The
+    /// cluster's DNS server is a client like other pods, even if the topology does not mention it.
     pub fn is_led(&self, source: &Endpoint, redirect: &LocalRedirect, backends: &[(Endpoint, Port)]) -> bool {
         let is_local = |node: &HostName| node.as_str() == LOCAL_NODE;
         let (is_of_the_node, has_own_network) = match source {
@@ -48,7 +48,7 @@ impl Topology {
         is_of_the_node && !backends.is_empty() && !is_spared
     }
 
-    /// The pods of the node that answer at a port, each with its own.
+    /// The pods of the node that answer at a port, each with its own port.
     pub fn redirect_backends(
         &self,
         name: &NamespacedName,

@@ -1,17 +1,17 @@
-//! Where the gateway leads requests.
+//! The routes of the gateway.
 
 use std::fmt;
 
 use super::{Port, Topology};
 use crate::name::{DnsName, NamespacedName};
 
-/// A rule of an `Ingress` or `HTTPRoute`: requests with such a host and path go to a service.
+/// A rule of an `Ingress` or `HTTPRoute`: requests with this host and path go to a service.
 /// <https://gateway-api.sigs.k8s.io/reference/spec/#pathmatchtype>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayRoute {
-    /// The host; any, if none.
+    /// The host; none for any.
     pub host: Option<DnsName>,
-    /// What the path begins with, element by element.
+    /// The prefix of the path, element by element.
     pub prefix: String,
     /// The service.
     pub service: NamespacedName,
@@ -29,7 +29,7 @@ impl GatewayRoute {
 }
 
 impl Topology {
-    /// The route of a request: of those that take it, one with a host before one without, and the longest.
+    /// The route of a request: of those that match, one with a host before one without, then the longest.
     pub fn route(&self, authority: Option<&str>, path: &str) -> Option<&GatewayRoute> {
         let host = authority.map(|it| it.split(':').next().unwrap_or_default().to_ascii_lowercase());
         let taking = self.routes.iter().filter(|route| route.takes(host.as_deref(), path));
@@ -38,7 +38,7 @@ impl Topology {
 }
 
 impl fmt::Display for GatewayRoute {
-    /// As an author writes what it is about.
+    /// Formats host and path as an author writes them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.host.iter().try_for_each(|host| host.fmt(f))?;
         f.write_str(&self.prefix)

@@ -1,4 +1,4 @@
-//! What pods and hosts serve.
+//! The servers of pods and hosts.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Port, Protocol};
 use crate::name::PortName;
 
-/// What a server speaks.
+/// The protocol of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServedProtocol {
@@ -19,7 +19,7 @@ pub enum ServedProtocol {
     Tcp,
     /// A UDP echo.
     Udp,
-    /// An SCTP echo (judged by the engine only).
+    /// An SCTP echo.
     Sctp,
     /// DNS over UDP and TCP.
     Dns,
@@ -53,7 +53,7 @@ impl fmt::Display for ServedProtocol {
 /// One server of a pod or host: `http 3000 as web`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// What it speaks.
+    /// The protocol.
     pub protocol: ServedProtocol,
     /// The port it listens on.
     pub port: Port,
@@ -62,7 +62,7 @@ pub struct Served {
 }
 
 impl fmt::Display for Served {
-    /// As an author writes it.
+    /// Formats it as an author writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.protocol, self.port)?;
         self.name.as_ref().map_or(Ok(()), |name| write!(f, " as {name}"))

@@ -9,16 +9,16 @@ use ipnet::IpNet;
 use super::{Labels, Port, Protocol};
 use crate::name::{DnsName, HostName, PortName};
 
-/// How far a service reaches.
+/// The type of a service.
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServiceType {
-    /// No further than the cluster.
+    /// Reachable only in the cluster.
     #[default]
     ClusterIp,
-    /// Hosts outside reach it by a port of the node too.
+    /// Reachable from outside by a port of the node too.
     NodePort,
-    /// Hosts outside reach it by an address of a load balancer too.
+    /// Reachable from outside by the address of a load balancer too.
     LoadBalancer,
 }
 
@@ -32,14 +32,15 @@ impl fmt::Display for ServiceType {
     }
 }
 
-/// To which backends a node leads the traffic of a service.
+/// Which backends receive the traffic of a service.
 /// <https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-policies>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TrafficPolicy {
-    /// To any. What comes from outside and leads to another node has the address of the node it came in by.
+    /// All backends. Traffic from outside to a backend on another node has the address of the node through which it
+    /// entered.
     #[default]
     Cluster,
-    /// To those on the node itself alone; the client's address stays.
+    /// Only the backends on the same node; the client's address stays.
     Local,
 }
 
@@ -52,30 +53,30 @@ impl fmt::Display for TrafficPolicy {
     }
 }
 
-/// A service: a name in front of pods.
+/// A service: a name in front of endpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
-    /// How far it reaches.
+    /// Its type.
     pub service_type: ServiceType,
-    /// Where traffic from outside the cluster goes.
+    /// The backends of traffic from outside the cluster.
     pub external_traffic_policy: TrafficPolicy,
-    /// Where traffic from inside the cluster goes.
+    /// The backends of traffic from inside the cluster.
     pub internal_traffic_policy: TrafficPolicy,
-    /// Whether it has no address of its own: its name leads to the addresses behind it.
+    /// Whether it is headless: its name resolves to the addresses of its backends.
     pub headless: bool,
     /// The name outside the cluster that its own name is an alias of.
     pub external_name: Option<DnsName>,
-    /// Addresses outside the cluster that lead to it too.
+    /// Further addresses of it, outside the cluster.
     pub external_ips: BTreeSet<IpAddr>,
-    /// Whom its load balancer lets in; everybody, if empty.
+    /// The address ranges that its load balancer accepts; if empty, every address.
     pub source_ranges: BTreeSet<IpNet>,
     /// Labels of the service object itself, which `k8sServiceSelector` matches.
     pub labels: Labels,
-    /// The pods of its namespace behind it; none for a service without a selector.
+    /// The labels of its pods, in its namespace; none for a service without a selector.
     pub selects: Option<Labels>,
     /// Hosts outside and nodes behind a service without a selector.
     pub backends: BTreeSet<HostName>,
-    /// What it offers.
+    /// Its ports.
     pub ports: Vec<ServicePort>,
 }
 
@@ -100,12 +101,12 @@ pub enum TargetPort {
 }
 
 impl Service {
-    /// Whether hosts outside the cluster reach it by another address than that of the cluster.
+    /// Whether hosts outside the cluster reach it by another address than its cluster address.
     pub fn is_open_outside(&self) -> bool {
         self.service_type != ServiceType::ClusterIp || !self.external_ips.is_empty()
     }
 
-    /// Whether hosts outside may come in over a node that puts its own address in the place of theirs.
+    /// Whether hosts outside may enter through a node that replaces their address with its own.
     pub fn hides_clients(&self) -> bool {
         self.is_open_outside() && self.external_traffic_policy == TrafficPolicy::Cluster
     }

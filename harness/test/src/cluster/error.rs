@@ -1,4 +1,4 @@
-//! Why there is no run on a cluster.
+//! Errors of runs on a cluster.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use super::variables::{PROBE_PROGRAM, YES};
 
-/// Why there are no events of a run on a cluster.
+/// Why a run on a cluster has no events.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClusterRunError {
     #[error("cannot start")]

@@ -1,26 +1,26 @@
-//! The signals that end a run on a cluster: it cleans up before the process ends.
+//! Signals that end a run on a cluster: it cleans up before the process ends.
 
 use std::cell::Cell;
 use std::future::pending;
 use std::process::exit;
 
-/// As shells report a program that an interrupt ended.
+/// The exit code that shells report for an interrupted program.
 const INTERRUPTED: i32 = 130;
 
-/// Whether this process was asked to end since this exists.
+/// Whether this process has received such a signal.
 #[derive(Debug, Default)]
 pub(super) struct Interrupts {
     asked: Cell<bool>,
 }
 
 impl Interrupts {
-    /// Waits until the process is asked to end.
+    /// Waits for a signal.
     pub(super) async fn asked(&self) {
         interrupt().await;
         self.asked.set(true);
     }
 
-    /// Ends the process, if it was asked to end: what the run made is removed.
+    /// Ends the process if it has received a signal; the run has been cleaned up.
     #[expect(clippy::print_stderr, reason = "whoever interrupted the tests reads it")]
     pub(super) fn obey(&self) {
         if self.asked.get() {
@@ -37,7 +37,7 @@ async fn interrupt() {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
-        // Where nobody can be listened to, signals end the process by themselves.
+        // If handlers cannot be installed, signals end the process directly.
         return pending().await;
     };
     tokio::select! {
@@ -49,7 +49,7 @@ async fn interrupt() {
 #[cfg(not(unix))]
 async fn interrupt() {
     if tokio::signal::ctrl_c().await.is_err() {
-        // Where nobody can be listened to, nobody asks.
+        // Without handlers there is nothing to wait for.
         pending().await
     }
 }

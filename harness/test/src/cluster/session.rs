@@ -24,21 +24,21 @@ use super::interrupt::Interrupts;
 use super::wishes::{ClusterWishes, probe_programs};
 use crate::events::options;
 
-/// One run on a cluster at a time: a Lease of the cluster would keep two apart anyway.
+/// One run on a cluster at a time: the Lease of a cluster would make a second one wait anyway.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// A cluster to connect to, and what is there of what a run needs.
+/// A cluster to connect to, and what a run needs from it.
 #[derive(Default)]
 struct ClusterTarget {
-    /// The context; none is the current one.
+    /// The context; none means the current one.
     context: Option<String>,
-    /// The image of the probe, where the nodes have it.
+    /// The image of the probe, if the nodes have it.
     image: Option<ProbeImage>,
     /// Where hosts outside the cluster are.
     world: Option<World>,
 }
 
-/// The events of a run. Where the process is asked to end, it ends once the cluster is cleaned up.
+/// The events of a run. If a signal arrives, the process ends after cleaning up the cluster.
 pub(super) fn events(run: ClusterRun<'_>) -> Result<Vec<Event>, ClusterRunError> {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let wishes = ClusterWishes::of_environment()?;
@@ -60,7 +60,7 @@ pub(super) fn events(run: ClusterRun<'_>) -> Result<Vec<Event>, ClusterRunError>
     })
 }
 
-/// Brings the kind cluster of a profile up, where it is not.
+/// Creates the kind cluster of a profile, unless it exists.
 fn kind(
     name: &str,
     run: ClusterRun<'_>,
@@ -69,7 +69,7 @@ fn kind(
 ) -> Result<ClusterTarget, ClusterRunError> {
     let profile = profile(name)?;
     let progress = &mut |phase: &str| tell(phase);
-    // Scenarios with other settings than the cluster's are skipped with that reason.
+    // Scenarios that need other settings are skipped with that reason.
     let settings = settings(run.scenarios).unwrap_or_default();
     let cluster = bring_up(&profile, settings, probes, progress)?;
     let world = match &wishes.world {
@@ -79,13 +79,13 @@ fn kind(
     };
     Ok(ClusterTarget {
         context: Some(cluster.context),
-        // With a registry, pods call the image by a name of that registry.
+        // With a registry, pods use the image's name in that registry.
         image: wishes.registry.is_none().then_some(cluster.built.image),
         world,
     })
 }
 
-/// A session with a cluster that may be used, and the Cilium that it runs.
+/// A session with a usable cluster, and its Cilium version.
 async fn open(
     target: ClusterTarget,
     run: ClusterRun<'_>,
@@ -141,12 +141,12 @@ async fn events_of(
     };
     let ended = session.run(run.scenarios, &options, &asked, &progress, sink).await;
     interrupts.obey();
-    // The sink takes everything.
+    // The sink accepts everything.
     ended?.map_err(ClusterRunError::Runtime)?;
     Ok(events)
 }
 
-/// Tells whoever runs the tests.
+/// Prints a message to the user who runs the tests.
 #[expect(clippy::print_stderr, reason = "so speak tests")]
 fn tell(line: &str) {
     eprintln!("{line}");

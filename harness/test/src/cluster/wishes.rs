@@ -1,4 +1,4 @@
-//! What the environment says of runs on clusters: the variables that `verdikt run` has too, and the probe.
+//! Reads the environment variables for runs on clusters: those that `verdikt run` has too, and the probe.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use verdikt_cluster::world::{World, range};
 use super::error::ClusterRunError;
 use super::variables::{CLUSTERWIDE, PROBE_PROGRAM, REGISTRY, WORLD, WORLD_ADDRESSES, WORLD_DNS, YES};
 
-/// The name of the probe, where it is installed.
+/// The name of the probe program.
 const INSTALLED: &str = "verdikt-probe";
 
 /// How a run may use a cluster.
@@ -32,13 +32,13 @@ impl ClusterWishes {
     }
 }
 
-/// The programs that may be the probe: the one that the environment names, or those near this program and in the `PATH`.
+/// The possible paths of the probe: that of the environment, or those near this program and in the `PATH`.
 pub(super) fn probe_programs(running: &Path) -> Vec<ProbeProgram> {
     let probe = |path: PathBuf| ProbeProgram { path, arguments: Vec::new() };
     if let Some(named) = env::var_os(PROBE_PROGRAM) {
         return vec![probe(named.into())];
     }
-    // Cargo keeps test programs in the folder `deps`, below the other programs.
+    // Cargo puts test programs into the folder `deps`, below the other programs.
     let mut programs = running.parent().map(probes_near).unwrap_or_default();
     let folders = env::var_os("PATH").unwrap_or_default();
     programs.extend(env::split_paths(&folders).map(|folder| probe(folder.join(INSTALLED))));
@@ -63,7 +63,7 @@ fn text(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|text| !text.is_empty())
 }
 
-/// Whether a variable is set to anything but a no.
+/// Whether a variable is set to anything but a "no".
 fn is_set(variable: &str) -> bool {
     text(variable)
         .is_some_and(|text| !matches!(text.to_lowercase().as_str(), "0" | "f" | "false" | "n" | "no" | "off"))

@@ -8,9 +8,9 @@ use super::*;
 const GATES: [EnforcementPoint; 4] =
     [EnforcementPoint::Egress, EnforcementPoint::Ingress, EnforcementPoint::Dns, EnforcementPoint::Http];
 
-fn prediction(answer: Answer, finding: Finding) -> Prediction {
+fn prediction(answer: Answer, decision: Decision) -> Prediction {
     let endpoint = Endpoint::Pod("database/redis".parse().unwrap());
-    let check = Check { point: EnforcementPoint::Ingress, endpoint, question: "from a".to_owned(), finding };
+    let check = Check { point: EnforcementPoint::Ingress, endpoint, question: "from a".to_owned(), decision };
     Prediction { answer, checks: vec![check] }
 }
 
@@ -51,7 +51,7 @@ fn every_expectation_against_every_verdict() {
     for word in words {
         let expected: Expected = word.parse().unwrap();
         for verdict in &verdicts {
-            let result = compare(&expected, verdict, &prediction(Answer::Abstain, Finding::NotIsolated));
+            let result = compare(&expected, verdict, &prediction(Answer::Abstain, Decision::NotIsolated));
             table.push_str(shown(result));
         }
         table.push('\n');
@@ -81,7 +81,7 @@ fn a_prediction_that_says_otherwise_contradicts() {
                 Verdict::Audited(_) => "audit",
                 Verdict::Redirected => "redirect",
             };
-            let prediction = prediction(answer, Finding::NotIsolated);
+            let prediction = prediction(answer, Decision::NotIsolated);
             table.push_str(shown(compare(&word.parse().unwrap(), verdict, &prediction)));
         }
         table.push('\n');
@@ -91,33 +91,34 @@ fn a_prediction_that_says_otherwise_contradicts() {
                     c?cccc====c\nc?cccc====c\nc?cccc====c\nc?cccc====c\n";
     assert_eq!(table, expected);
     // What differs from the expectation differs, whatever is predicted.
-    let predicted = prediction(Answer::Deny(EnforcementPoint::Ingress), Finding::NotIsolated);
+    let predicted = prediction(Answer::Deny(EnforcementPoint::Ingress), Decision::NotIsolated);
     assert_eq!(compare(&"deny".parse().unwrap(), &Verdict::Allowed, &predicted), CellResult::Differs);
 }
 
 #[test]
 fn a_named_policy_must_be_one_that_decides() {
-    let check = |words: &str, finding: Finding, answer: Answer, expected: CellResult| {
-        let prediction = prediction(answer, finding);
+    let check = |words: &str, decision: Decision, answer: Answer, expected: CellResult| {
+        let prediction = prediction(answer, decision);
         let verdict = Verdict::of_prediction(&prediction);
         let expectation: Expected = words.parse().unwrap();
         assert_eq!(compare(&expectation, &verdict, &prediction), expected, "{words}");
     };
-    let denied = || Finding::Denied { by: vec![rule("lockdown")] };
-    let isolated = || Finding::NoRuleAllows { isolated_by: [rule("one"), rule("two")].into(), nearest: None };
+    let denied = || Decision::Denied { by: vec![rule("lockdown")] };
+    let isolated =
+        || Decision::NoRuleAllows { isolated_by: [rule("one"), rule("two")].into(), nearest: None };
     let at_ingress = Answer::Deny(EnforcementPoint::Ingress);
     check("deny ingress by database/lockdown", denied(), at_ingress, CellResult::AsExpected);
     check("deny ingress by database/other", denied(), at_ingress, CellResult::DecidedByAnother);
     check("deny by database/two", isolated(), at_ingress, CellResult::AsExpected);
     check("deny egress by database/two", isolated(), at_ingress, CellResult::Differs);
-    let allowed = Finding::Allowed { by: vec![rule("open")] };
+    let allowed = Decision::Allowed { by: vec![rule("open")] };
     check("allow by database/open", allowed, Answer::Allow, CellResult::AsExpected);
-    check("allow by database/open", Finding::NotIsolated, Answer::Allow, CellResult::DecidedByAnother);
+    check("allow by database/open", Decision::NotIsolated, Answer::Allow, CellResult::DecidedByAnother);
 }
 
 #[test]
 fn an_abstention_is_inconclusive_and_says_why() {
-    let finding = Finding::Unknown { gap: "what Kafka allows".to_owned(), rule: None };
-    let verdict = Verdict::of_prediction(&prediction(Answer::Abstain, finding));
+    let decision = Decision::Unknown { gap: "what Kafka allows".to_owned(), rule: None };
+    let verdict = Verdict::of_prediction(&prediction(Answer::Abstain, decision));
     assert_eq!(verdict, Verdict::Inconclusive("the engine does not know what Kafka allows".to_owned()));
 }

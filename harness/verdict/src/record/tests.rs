@@ -4,7 +4,7 @@ use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::observation::{Arrival, Observation, Outcome};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::ObjectRef;
-use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, Decision, EnforcementPoint, Prediction, RuleRef};
 
 use super::*;
 use crate::compare::compare;
@@ -19,9 +19,9 @@ fn cell(expected: &str, answer: Answer, verdict: Verdict) -> CellJudged {
     };
     let place = Place::start_of("p.yaml");
     let rule = RuleRef { object, path: "spec.ingress[0]".to_owned(), place: place.clone(), precedence: None };
-    let finding = Finding::Denied { by: vec![Arc::new(rule)] };
+    let decision = Decision::Denied { by: vec![Arc::new(rule)] };
     let (point, question) = (EnforcementPoint::Ingress, "from a".to_owned());
-    let check = Check { point, endpoint: endpoint.clone(), question, finding };
+    let check = Check { point, endpoint: endpoint.clone(), question, decision };
     let prediction = Prediction { answer, checks: vec![check] };
     let expected = expected.parse().unwrap();
     let result = compare(&expected, &verdict, &prediction);
@@ -74,8 +74,7 @@ fn what_is_not_recorded() {
         cell("allow", Answer::Abstain, Verdict::Inconclusive("no flow".to_owned())),
         "it has no verdict: no flow",
     );
-    let otherwise =
-        "the engine predicts `deny egress`, which is to be looked into before a table says otherwise";
+    let otherwise = "the engine predicts `deny egress`: find out why before you change the table";
     check(cell("allow", Answer::Deny(egress), Verdict::Denied(ingress)), otherwise);
     check(cell("allow", Answer::Deny(egress), Verdict::Allowed), otherwise);
     let one = Endpoint::Pod("shop/web-1".parse().unwrap());
@@ -86,5 +85,5 @@ fn what_is_not_recorded() {
     let mut evidence = Evidence::new(observation, Vec::new());
     evidence.lost = Some("the ring of node a overflowed".to_owned());
     let lost = CellJudged { evidence: Some(Box::new(evidence)), ..denied() };
-    check(lost, "the evidence is not complete: the ring of node a overflowed");
+    check(lost, "flows may be missing: the ring of node a overflowed");
 }

@@ -9,7 +9,7 @@ use crate::diff::{Flip, Isolation, RefusalChange, TrafficChange};
 use crate::end::TrafficEnd;
 use crate::reason::Reason;
 
-/// The number of the format.
+/// The version of the format.
 const FORMAT: u32 = 1;
 
 /// The diff as a JSON text.

@@ -6,7 +6,7 @@ use super::text::refusal_text;
 use super::{DiffView, isolation, ports, reasons};
 use crate::diff::{ChangeKind, TrafficChange};
 
-/// The most changes of a kind that are listed.
+/// The largest number of changes of a kind that are listed.
 const MOST_CHANGES: usize = 50;
 
 /// The diff as Markdown.
@@ -74,7 +74,7 @@ fn capital(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Text that is neither markup nor a mention.
+/// Escapes a text so that it is neither markup nor a mention.
 fn escaped(text: &str) -> String {
     let plain = verdikt_scenario::plain::Plain::line(text);
     let mut escaped = String::new();

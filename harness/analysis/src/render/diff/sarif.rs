@@ -46,7 +46,7 @@ fn change(shown: &DiffView<'_>, change: &TrafficChange) -> Value {
     result(change.kind.word(), level, &message, place(change).as_ref())
 }
 
-/// Where the change comes from: the rule that decides after it, or if there is none the one before.
+/// The place of the change: the rule that decides after it, or else the one before.
 fn place(change: &TrafficChange) -> Option<Place> {
     let reasons = change.flips.iter().flat_map(|flip| &flip.reasons);
     let of = |reason: &crate::reason::Reason| {

@@ -54,7 +54,7 @@ pub(super) fn refusal_text(refusal: &RefusalChange) -> String {
     format!("{object} {place}: {by}: {message}")
 }
 
-/// A line whose text steers nothing, with its indentation.
+/// A line of safe text, with its indentation.
 fn indented(line: &str) -> String {
     let indent = line.len() - line.trim_start_matches(' ').len();
     format!("{}{}", &line[..indent], Plain::line(line))

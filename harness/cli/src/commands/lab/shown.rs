@@ -42,7 +42,7 @@ pub(super) fn in_force(events: &[Event], before: &BTreeSet<ObjectRef>) -> BTreeS
 /// A line for every refused object, with what is in force instead.
 pub(super) fn refusals(events: &[Event], before: &BTreeSet<ObjectRef>) -> Vec<String> {
     let refused = objects(events).filter_map(|judged| Some((judged, judged.refused.as_ref()?)));
-    let line = |(judged, refused): (&ObjectJudged, &verdikt_verdict::event::RejectedObject)| {
+    let line = |(judged, refused): (&ObjectJudged, &verdikt_verdict::event::ObjectRefusal)| {
         let instead = if before.contains(&judged.object) {
             "the old version stays in force"
         } else {

@@ -1,4 +1,4 @@
-//! The fields of `toPorts` and `icmps`: ports, ICMP types, and what a proxy is asked.
+//! The fields of `toPorts` and `icmps`: ports, ICMP types, and rules for proxies.
 
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::version::CiliumVersion;
@@ -83,7 +83,7 @@ const SERVER_NAME: Type = Type::Text(&[
     ),
 ]);
 
-/// Checks that the server names are a set, where they have to be one.
+/// Checks that the server names are a set, if they have to be.
 fn distinct_server_names(node: &YamlNode, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     if !behaviour::schema::SERVER_NAME_LIMITS.contain(version) {
         return;
@@ -166,7 +166,7 @@ const HTTP: ObjectSchema = object(&[
         ]))),
     ),
     optional("headers", list(&TEXT)),
-    // Its format, `idn-hostname`, is none that the API server checks.
+    // The API server does not check its format, `idn-hostname`.
     optional("host", TEXT),
     optional("method", TEXT),
     optional("path", TEXT),

@@ -14,11 +14,11 @@ use crate::rule::{Direction, Effect, Peer, PeerField, PeerMatcher, Peers, Ports}
 
 /// The peers of a rule.
 pub(super) struct RulePeers<'a> {
-    /// The peers that are known.
+    /// The known peers.
     pub(super) peers: Peers,
     /// Every name of `domainNames`, with the first peer that has that field and its index.
     pub(super) domains: Option<(usize, &'a YamlNode, Vec<NamePattern>)>,
-    /// Whether there is a peer of no kind that the agent knows.
+    /// Whether there is a peer of a kind that the agent does not know.
     pub(super) has_unknown: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn read_peers<'a>(
     let ClusterPeerReader { found, domains, names_nobody, has_unknown, .. } = reader;
     let peers = match (elements.is_empty(), found.is_empty()) {
         (true, _) => Peers::Any,
-        // A list of nobody leaves a rule without peers, which with ports is about everyone.
+        // An empty list leaves a rule without peers; with ports, the rule then applies to every peer.
         (false, true) if names_nobody && *ports != Ports::All => Peers::Any,
         _ => Peers::OneOf(found),
     };
@@ -64,7 +64,7 @@ struct ClusterPeerReader<'a, 'c> {
 }
 
 impl<'a> ClusterPeerReader<'a, '_> {
-    /// Reads a peer, by the first of its fields that the agent looks for.
+    /// Reads a peer, by the first of its fields that the agent checks.
     fn read(&mut self, index: usize, element: &'a YamlNode, direction: Direction) -> Result<(), Refusal> {
         let of_egress = |key: &str| element.get(key).filter(|_| direction == Direction::Egress);
         let mut add = |matcher| {
@@ -116,7 +116,7 @@ impl<'a> ClusterPeerReader<'a, '_> {
     }
 }
 
-/// An element of `networks`: a prefix, whose host bits do not matter, or one address.
+/// An element of `networks`: a prefix, whose host bits are ignored, or one address.
 fn network(node: &YamlNode) -> Result<IpNet, Refusal> {
     let text = element_text(node, "networks")?;
     let prefix = match text.split_once('/') {
@@ -127,7 +127,7 @@ fn network(node: &YamlNode) -> Result<IpNet, Refusal> {
     prefix.map(|prefix| prefix.trunc()).ok_or_else(crash)
 }
 
-/// A prefix without leading zeros, in its address as in its length.
+/// A prefix without leading zeros in address and length.
 fn read_prefix(address: &str, length: &str) -> Option<IpNet> {
     let is_plain = length == "0" || !length.starts_with(['0', '+']);
     let length = length.parse().ok().filter(|_| is_plain)?;

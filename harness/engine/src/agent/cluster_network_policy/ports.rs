@@ -8,7 +8,7 @@ use super::super::{list, number, text};
 use crate::refusal::Refusal;
 use crate::rule::{PortMatcher, PortPath, PortRule, Ports, RuleReference};
 
-/// Reads `protocols`; without an element the rule is about all traffic, ICMP included.
+/// Reads `protocols`; an empty list means all traffic, including ICMP.
 pub(super) fn read_protocols(item: &YamlNode) -> Result<Ports, Refusal> {
     let elements = list(item, "protocols")?.unwrap_or_default();
     if elements.is_empty() {
@@ -26,12 +26,12 @@ pub(super) fn read_protocols(item: &YamlNode) -> Result<Ports, Refusal> {
     Ok(Ports::OneOf(elements.iter().enumerate().map(rule).collect::<Result<_, _>>()?))
 }
 
-/// Every port of a protocol; none is TCP, UDP and SCTP.
+/// Every port of a protocol; none means TCP, UDP and SCTP.
 const fn every_port(protocol: Option<Protocol>) -> PortMatcher {
     PortMatcher::Range { protocol, first: 0, last: u16::MAX }
 }
 
-/// A port by its name, of whatever protocol.
+/// A port by its name, of any protocol.
 pub(super) fn named(name: &str) -> PortMatcher {
     PortMatcher::Name { protocol: None, name: name.to_owned(), end_port: None }
 }
@@ -56,28 +56,28 @@ fn by_number(port: Option<&YamlNode>, protocol: Protocol) -> Result<PortMatcher,
         (None, None) => (None, None),
     };
     let first = match first.unwrap_or(0) {
-        // A number that is none stands for every port, as 0 does, and one that is too large for the largest.
+        // An invalid number means every port, as 0 does, and one that is too large means the largest.
         first if first <= 0 => return Ok(every_port(protocol)),
         first => u16::try_from(first).unwrap_or(u16::MAX),
     };
-    // The end keeps only its last 16 bits.
+    // The end keeps only its lowest 16 bits.
     let end = end.and_then(|end| u16::try_from(end.rem_euclid(0x1_0000)).ok());
     let last = end.filter(|end| *end > first).unwrap_or(first);
     Ok(PortMatcher::Range { protocol, first, last })
 }
 
-/// What Cilium takes a `destinationNamedPort` for.
+/// How Cilium interprets a `destinationNamedPort`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PortNameReading {
     /// The name of a port.
     Name,
-    /// A number, of TCP, UDP and SCTP.
+    /// A port number, of TCP, UDP and SCTP.
     Number(u16),
-    /// Every port of these.
+    /// Every port of TCP, UDP and SCTP.
     EveryPort,
 }
 
-/// Reads a `destinationNamedPort`. What is not a name of a port is a number, and what is not a number is every port.
+/// Reads a `destinationNamedPort`: what is not a port name is a number, and what is not a number means every port.
 pub(crate) fn read_port_name(name: &str) -> PortNameReading {
     if is_service_name(name) {
         return PortNameReading::Name;

@@ -1,4 +1,4 @@
-//! The selectors of a `ClusterNetworkPolicy`, which nobody validates: what is not a requirement is dropped.
+//! The selectors of a `ClusterNetworkPolicy`, which are not validated: an invalid requirement is dropped.
 
 use compact_str::CompactString;
 use verdikt_scenario::document::{Value, YamlNode};
@@ -37,14 +37,15 @@ pub(super) fn lenient(node: &YamlNode, keys: Keys) -> Result<Selector, Refusal> 
     Ok(Selector { requirements })
 }
 
-/// Whether nothing is written in a selector.
+/// Whether a selector is empty.
 fn is_empty(node: &YamlNode) -> bool {
     let is_empty =
         |key: &str| node.get(key).is_none_or(|node| node.entries().is_empty() && node.elements().is_empty());
     is_empty("matchLabels") && is_empty("matchExpressions")
 }
 
-/// Pods by the labels of their namespaces. An empty selector is every pod; one without a requirement, everything.
+/// Pods by the labels of their namespaces. An empty selector selects every pod; one without a valid requirement,
+/// everything.
 pub(super) fn of_namespaces(node: &YamlNode) -> Result<Selector, Refusal> {
     let mut selector = lenient(node, Keys::OfNamespaces)?;
     if is_empty(node) {
@@ -67,7 +68,7 @@ pub(super) fn of_pods(node: &YamlNode) -> Result<Selector, Refusal> {
     Ok(selector)
 }
 
-/// A peer that is pods of the local cluster, unless it names a cluster itself.
+/// A peer that consists of pods of the local cluster, unless it names a cluster itself.
 pub(super) fn peer_of_pods(node: &YamlNode, behaviour: &Behaviour) -> Result<Selector, Refusal> {
     let mut selector = of_pods(node)?;
     imply_cluster(&mut selector, behaviour);
@@ -86,7 +87,7 @@ pub(super) fn of_nodes(node: &YamlNode) -> Result<Selector, Refusal> {
     Ok(selector)
 }
 
-/// The pods of DNS servers, by the one label that Cilium looks for.
+/// The pods of DNS servers, by the only label that Cilium checks.
 pub(super) fn dns_servers() -> Selector {
     let operator = Operator::equals("kube-dns");
     Selector {
@@ -94,7 +95,7 @@ pub(super) fn dns_servers() -> Selector {
     }
 }
 
-/// Reads the subject of rules. Without one the agent crashes as soon as there is a rule.
+/// Reads the subject of rules. Without one the agent crashes if there is any rule.
 pub(super) fn subject(spec: &YamlNode, rules: &[RuleEntry]) -> Result<Subject, Refusal> {
     let node = spec.get("subject");
     let by = |key: &str| node.and_then(|node| node.get(key));

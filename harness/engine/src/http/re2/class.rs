@@ -2,7 +2,7 @@
 
 use super::{SyntaxError, consumed, error, literal};
 
-/// Classes by a letter after a backslash, as what stands between brackets. They know ASCII alone.
+/// Classes by a letter after a backslash, as the content of brackets. They are ASCII only.
 const PERL: &[(char, &str)] = &[
     ('d', "0-9"),
     ('D', "^0-9"),
@@ -24,7 +24,7 @@ const CATEGORIES: &[&str] = &[
     "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So", "Z", "Zl", "Zp", "Zs",
 ];
 
-/// Reads a class in brackets. Answers it rewritten, and what follows.
+/// Reads a class in brackets. Returns it rewritten, and the rest of the text.
 pub(super) fn bracketed(text: &str) -> Result<(String, &str), SyntaxError> {
     let mut out = "[".to_owned();
     let mut rest = &text[1..];
@@ -34,7 +34,7 @@ pub(super) fn bracketed(text: &str) -> Result<(String, &str), SyntaxError> {
     }
     let mut first = true;
     loop {
-        // A bracket that comes first stands for itself.
+        // A bracket that comes first is literal.
         if let Some(after) = rest.strip_prefix(']').filter(|_| !first) {
             out.push(']');
             return Ok((out, after));
@@ -80,7 +80,7 @@ fn posix(text: &str) -> Result<Option<(String, &str)>, SyntaxError> {
     }
 }
 
-/// Reads `\d`, `\pL` or `\p{Greek}`, as what stands between brackets; none where it is something else.
+/// Reads `\d`, `\pL` or `\p{Greek}`, as the content of brackets; none if it is something else.
 pub(super) fn named(text: &str) -> Result<Option<(String, &str)>, SyntaxError> {
     let mut characters = text.strip_prefix('\\').unwrap_or_default().chars();
     let Some(letter) = characters.next() else { return Ok(None) };
@@ -104,8 +104,8 @@ pub(super) fn named(text: &str) -> Result<Option<(String, &str)>, SyntaxError> {
     if name == "Any" || CATEGORIES.contains(&name) {
         return Ok(Some((format!(r"\{letter}{{{name}}}"), after)));
     }
-    // Scripts, and names newer agents know besides. Which of them there are, the compiler of the rewritten
-    // expression says: it does not take what it does not know, and the caller then does not know either.
+    // Scripts, and names that only newer agents know. The compiler of the rewritten expression checks which of them
+    // exist: it refuses unknown ones, and then the caller does not know either.
     if name.len() > 2 && name.bytes().all(|c| c.is_ascii_alphabetic() || c == b'_') {
         return Ok(Some((format!(r"\{letter}{{Script={name}}}"), after)));
     }
@@ -120,7 +120,7 @@ fn character<'a>(text: &'a str, class: &str) -> Result<(char, &'a str), SyntaxEr
     }
 }
 
-/// Reads a backslash and the one character it stands for.
+/// Reads a backslash and the character after it.
 pub(super) fn escaped_character(text: &str) -> Result<(char, &str), SyntaxError> {
     let mut characters = text[1..].chars();
     let Some(c) = characters.next() else { return error("trailing backslash at end of expression", "") };
@@ -156,7 +156,7 @@ pub(super) fn escaped_character(text: &str) -> Result<(char, &str), SyntaxError>
     }
 }
 
-/// Reads `41` or `{10FFFF}`; otherwise, what follows the part that is wrong.
+/// Reads `41` or `{10FFFF}`; otherwise returns the text after the wrong part.
 fn hexadecimal(text: &str) -> Result<(char, &str), &str> {
     let after_characters = |count| text.char_indices().nth(count).map_or("", |(index, _)| &text[index..]);
     let value = |digits: &str| u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);

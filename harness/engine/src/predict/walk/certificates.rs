@@ -1,54 +1,54 @@
-//! The certificates that are shown on the way of an attempt inside TLS that a proxy ends.
+//! The certificates on the way of an attempt inside TLS that a proxy terminates.
 
 use std::sync::Arc;
 
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, RuleRef};
+use verdikt_scenario::prediction::{Answer, Decision, EnforcementPoint, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use super::super::server_name;
 use super::{AttemptWalk, ProxyQuestion, WalkSide};
 use crate::certificates::{Mistrust, asked_of, client_takes, proxy_takes};
-use crate::decide::Decision;
+use crate::decide::Matches;
 use crate::model::PolicyModel;
 use crate::rule::{Direction, TlsSecrets};
 
-/// A proxy that has yet to take the certificate of the server.
+/// A proxy that has yet to check the certificate of the server.
 pub(super) struct PendingTls {
     /// The endpoint whose policy sends the connection there.
     subject: Endpoint,
-    /// The secret with the authorities by which it judges.
+    /// The secret with the authorities that it trusts.
     authorities: NamespacedName,
-    /// The rules that have it end TLS.
+    /// The rules that make it terminate TLS.
     rules: Arc<[Arc<RuleRef>]>,
 }
 
 impl AttemptWalk<'_> {
-    /// Whether the client goes on with a proxy that is asked this: it takes the certificate, where one is shown.
+    /// Whether the client goes on with a proxy for this question: it trusts the certificate, if one is presented.
     pub(super) fn passes_certificate(
         &mut self,
         side: &WalkSide<'_>,
         question: ProxyQuestion<'_>,
-        decision: &Decision<'_>,
+        matches: &Matches<'_>,
     ) -> bool {
         if let (ProxyQuestion::Https(_, authority), Some(secrets)) =
-            (question, PolicyModel::interception(decision))
+            (question, PolicyModel::interception(matches))
         {
-            self.show_certificate(side, &secrets, authority, decision);
+            self.show_certificate(side, &secrets, authority, matches);
         }
         !self.has_ended()
     }
 
-    /// Shows the certificate of a proxy that ends TLS to its client, which is the proxy of the source where that begins TLS
-    /// again.
+    /// Presents the certificate of a proxy that terminates TLS to its client, which is the proxy of the source if
+    /// that originates TLS.
     fn show_certificate(
         &mut self,
         side: &WalkSide<'_>,
         secrets: &TlsSecrets,
         authority: Option<&str>,
-        decision: &Decision<'_>,
+        matches: &Matches<'_>,
     ) {
-        let rules = self.model.redirecting(decision);
+        let rules = self.model.redirecting(matches);
         if let Some(before) = self.pending_tls.take() {
             self.judge_server(&before, &secrets.certificate);
         } else {
@@ -71,7 +71,7 @@ impl AttemptWalk<'_> {
         });
     }
 
-    /// Has a proxy that begins TLS again judge the certificate of the server itself.
+    /// Has a proxy that originates TLS check the certificate of the server itself.
     pub(super) fn meet_server(&mut self, server: &Endpoint) {
         let Some(pending) = self.pending_tls.take().filter(|_| !self.has_ended()) else { return };
         if let Some(shown) = self.model.topology.certificate_of(server).cloned() {
@@ -100,7 +100,7 @@ impl AttemptWalk<'_> {
         };
         let reason = format!("{who} does not take the certificate of the secret {shown}: {why}");
         let text = format!("TLS with the certificate of {shown}");
-        self.note(EnforcementPoint::Tls, endpoint, text, Finding::NotTrusted { reason: reason.into(), by });
+        self.note(EnforcementPoint::Tls, endpoint, text, Decision::NotTrusted { reason: reason.into(), by });
         self.trace.end = Some(Answer::Deny(EnforcementPoint::Tls));
     }
 }

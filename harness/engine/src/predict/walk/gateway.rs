@@ -1,4 +1,4 @@
-//! The way behind the gateway: its proxy makes a connection of its own, which meets policies as any other.
+//! The way behind the gateway: its proxy makes a connection of its own, to which policies apply.
 //!
 //! <https://docs.cilium.io/en/stable/network/servicemesh/ingress-and-network-policy/>
 
@@ -9,7 +9,7 @@ use super::{AttemptWalk, ProxyQuestion};
 use crate::model::PolicyModel;
 
 impl AttemptWalk<'_> {
-    /// Goes on from the gateway to what a route leads a request to, as the gateway itself.
+    /// Continues from the gateway to the service of a request's route, with the gateway as the source.
     pub(super) fn through_gateway(&mut self, question: ProxyQuestion<'_>) {
         let ProxyQuestion::Http(request, authority) = question else { return };
         if self.has_ended() {
@@ -33,12 +33,12 @@ impl AttemptWalk<'_> {
 }
 
 impl PolicyModel<'_> {
-    /// Whether an endpoint is a gateway that leads requests on.
+    /// Whether an endpoint is a gateway with routes.
     pub fn is_gateway(&self, endpoint: &Endpoint) -> bool {
         *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) && !self.topology.routes.is_empty()
     }
 
-    /// Who stands behind the gateway's route of a request, each with its port; nobody where no route takes it.
+    /// The endpoints behind the gateway's route of a request, each with its port; none if no route matches.
     pub fn behind_route(&self, authority: Option<&str>, path: &str) -> Vec<(Endpoint, Port)> {
         let route = self.topology.route(authority, path);
         let behind = route.and_then(|route| self.behind(&route.service, Protocol::Tcp, route.port));

@@ -1,14 +1,14 @@
-//! The way through a port of the node to the pod that it leads to.
+//! The way through a port of the node to the pod that it is forwarded to.
 
-use verdikt_scenario::prediction::{EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Decision, EnforcementPoint};
 use verdikt_scenario::topology::Endpoint;
 
 use super::{AttemptWalk, ProtocolPort, ProxyQuestion};
 use crate::decide::Traffic;
 
 impl AttemptWalk<'_> {
-    /// Goes to the pod that a port of a node leads to; false if it leads to none. Addresses are translated before policies
-    /// are asked, those of the node's own firewall included.
+    /// Goes to the pod that a port of a node is forwarded to; false if there is none. Addresses are translated before
+    /// policies apply, including those of the node's own firewall.
     pub(super) fn through_host_port(
         &mut self,
         node: &Endpoint,
@@ -22,8 +22,8 @@ impl AttemptWalk<'_> {
         let Some((pod, protocol, port, own)) = led else { return false };
         if pod == *self.source {
             let question = format!("to itself through {protocol} port {port} of {node}");
-            let finding = Finding::Itself { through: None };
-            self.note(EnforcementPoint::Egress, pod, question, finding);
+            let decision = Decision::Itself { through: None };
+            self.note(EnforcementPoint::Egress, pod, question, decision);
         } else {
             self.cross(&pod, &[], Traffic::Port(protocol, own.get()), question);
         }

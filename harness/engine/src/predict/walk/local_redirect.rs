@@ -1,14 +1,14 @@
-//! The way to the pods that a local redirect policy leads to, in the place of a service or a host outside.
+//! The way to the pods of a local redirect policy, instead of a service or a host outside.
 
 use verdikt_scenario::attempt::Target;
-use verdikt_scenario::prediction::{EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Decision, EnforcementPoint};
 
 use super::{AttemptWalk, ProtocolPort, ProxyQuestion};
 use crate::decide::Traffic;
 
 impl AttemptWalk<'_> {
-    /// Goes where a local redirect policy leads; false if none leads the source away. Addresses are translated before policies
-    /// are asked: these see the pod that answers, at its own port.
+    /// Goes to the pods of a local redirect policy; false if none applies to the source. Addresses are translated
+    /// before policies apply: these see the pod that answers, at its own port.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/>
     pub(super) fn through_redirect(
         &mut self,
@@ -25,8 +25,8 @@ impl AttemptWalk<'_> {
             branch.is_redirected = true;
             if backend == branch.source {
                 let text = format!("to itself, {protocol} port {own}, where a local redirect policy leads");
-                let finding = Finding::Itself { through: None };
-                return branch.note(EnforcementPoint::Egress, branch.source.clone(), text, finding);
+                let decision = Decision::Itself { through: None };
+                return branch.note(EnforcementPoint::Egress, branch.source.clone(), text, decision);
             }
             branch.cross(backend, &[], Traffic::Port(protocol, own.get()), question);
         });

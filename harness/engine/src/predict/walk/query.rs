@@ -8,15 +8,17 @@ use super::{AttemptWalk, ProxyQuestion, service};
 use crate::decide::Traffic;
 
 impl AttemptWalk<'_> {
-    /// Asks the DNS servers of the cluster's pods, the next one where policies or silence shut one. Returns whether the DNS
-    /// proxy saw the query that is answered. Only pods ask these servers; others have resolvers of their own.
+    /// Asks the DNS servers of the cluster's pods, and the next one if policies block one or it does not answer.
+    /// Returns whether the DNS proxy saw the query that is answered. Only pods ask these servers; others have
+    /// resolvers of their own.
     ///
-    /// A C library goes on where a server says nothing or refuses: <https://man7.org/linux/man-pages/man5/resolv.conf.5.html>.
+    /// A C library goes on if a server does not answer or refuses:
+    /// <https://man7.org/linux/man-pages/man5/resolv.conf.5.html>.
     pub(in crate::predict) fn query(&mut self, name: &DnsName, protocol: Protocol) -> bool {
         let Some(service) = self.model.topology.dns_service() else { return false };
         let mut denied = None;
         let topology = &self.model.topology;
-        // What pods are told besides the cluster's server, nobody else knows.
+        // Only pods know the servers besides the cluster's.
         let known = if topology.asks_cluster_dns(self.source) { usize::MAX } else { 1 };
         for servers in topology.all_dns_servers(protocol).into_iter().take(known) {
             let Some(servers) = service::with_ports(servers) else {
@@ -46,7 +48,7 @@ impl AttemptWalk<'_> {
         false
     }
 
-    /// Asks those who answer for one of the servers. Returns whether the DNS proxy saw it.
+    /// Asks the endpoints behind one of the servers. Returns whether the DNS proxy saw the query.
     fn ask(
         &mut self,
         name: &DnsName,
@@ -70,7 +72,7 @@ impl AttemptWalk<'_> {
     }
 }
 
-/// Of several denials the first on the way tells: a packet's before a query's, and the source's before the server's.
+/// Of several denials the first on the way counts: a packet's before a query's, and the source's before the server's.
 fn on_the_way(point: EnforcementPoint) -> u8 {
     match point {
         EnforcementPoint::Egress => 0,

@@ -1,22 +1,22 @@
-//! The way through a service: to each of those behind it, and over which node.
+//! The way through a service: to each of its backends, and through which node.
 
 use std::net::Ipv4Addr;
 
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::name::{HostName, NamespacedName};
-use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Answer, Decision, EnforcementPoint};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Port, Protocol, TrafficPolicy};
 
 use super::{AttemptWalk, ProtocolPort, ProxyQuestion, Trace, question_text};
 use crate::decide::Traffic;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState};
+use crate::model::{EndpointState, PolicyModel};
 
-/// The address that a client has whom a tunnel hides: of the block that is reserved for future use.
+/// The address of a client that a tunnel hides: from a block that is reserved for future use.
 const RELAYED: Ipv4Addr = Ipv4Addr::new(245, 98, 0, 1);
 
-/// A way through a service: to everyone who may answer or to one of them, and over which node.
+/// A way through a service: to all backends or one of them, and through which node.
 #[derive(Clone, Copy, Default)]
 pub(super) struct ServiceRoute<'a> {
     pub(super) only: Option<&'a Endpoint>,
@@ -59,7 +59,7 @@ impl AttemptWalk<'_> {
         self.model.topology.is_headless(service)
     }
 
-    /// What is not known of how a service treats the source, if anything.
+    /// The gap in how a service treats the source, if any.
     fn service_gap(&self, name: &NamespacedName) -> Option<String> {
         let service = self.model.topology.services.get(name)?;
         match self.source {
@@ -86,15 +86,15 @@ impl AttemptWalk<'_> {
         }
     }
 
-    /// A pod that reaches itself through a service meets no policy.
+    /// A pod that reaches itself through a service is subject to no policy.
     pub(super) fn reach_itself(&mut self, service: &NamespacedName) {
         let question = format!("to itself through the service {service}");
-        let finding = Finding::Itself { through: Some(service.clone()) };
-        self.note(EnforcementPoint::Egress, self.source.clone(), question, finding);
+        let decision = Decision::Itself { through: Some(service.clone()) };
+        self.note(EnforcementPoint::Egress, self.source.clone(), question, decision);
     }
 
-    /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
-    /// answer only if it is the same for all.
+    /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine only knows
+    /// the answer if it is the same for all.
     pub(super) fn each_backend<B: BackendName>(
         &mut self,
         backends: &[B],
@@ -121,17 +121,17 @@ impl AttemptWalk<'_> {
 }
 
 impl PolicyModel<'_> {
-    /// What policies see of a node that stands for a client: the node, or where packets go in a tunnel the world, with an
+    /// What policies see of a node that replaces a client: the node, or with tunnel routing the world, with an
     /// address that no rule means.
-    pub(crate) fn seen_of(&self, node: &SubjectState) -> Identity {
+    pub(crate) fn seen_of(&self, node: &EndpointState) -> Identity {
         match self.topology.settings.routing {
             Routing::Native => node.identity.clone(),
             Routing::Tunnel => self.world_identity(RELAYED.into(), Vec::new()),
         }
     }
 
-    /// Who stands behind a port of a service, and with which port of their own; none if the service has no such
-    /// port, nobody behind it, or a target port that somebody behind it does not name.
+    /// The backends of a port of a service, each with its own port; none if the service has no such port or no
+    /// backend, or a backend does not name the target port.
     pub(super) fn behind(
         &self,
         name: &NamespacedName,
@@ -142,13 +142,13 @@ impl PolicyModel<'_> {
     }
 }
 
-/// Those behind something, each with its port; none if there is nobody, or somebody has no such port.
+/// The backends, each with its port; none if there is none, or one has no such port.
 pub(super) fn with_ports(ends: Vec<(Endpoint, Option<Port>)>) -> Option<Vec<(Endpoint, Port)>> {
     let ends = ends.into_iter().map(|(end, port)| Some((end, port?))).collect::<Option<Vec<_>>>()?;
     (!ends.is_empty()).then_some(ends)
 }
 
-/// One of those behind a service.
+/// One backend of a service.
 pub(super) trait BackendName {
     fn endpoint(&self) -> &Endpoint;
 }

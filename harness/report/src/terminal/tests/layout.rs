@@ -1,6 +1,6 @@
 //! Tables that are too wide, in every layout there is for them.
 
-use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{Answer, Decision, EnforcementPoint};
 
 use super::{Detail, shown};
 use crate::fixture::{at_redis, cell, get, no_rule_allows, pod, run};
@@ -9,7 +9,7 @@ use crate::fixture::{at_redis, cell, get, no_rule_allows, pod, run};
 fn many_requests(width: usize, sources: &[&str]) -> String {
     let paths =
         ["/public", "/public/", "/public?page=1", "/publicity", "/admin/users/42/settings/of/the/user"];
-    let free = |source| at_redis(source, Answer::Allow, Finding::NotIsolated, None);
+    let free = |source| at_redis(source, Answer::Allow, Decision::NotIsolated, None);
     let denied = |source| at_redis(source, Answer::Deny(EnforcementPoint::Egress), no_rule_allows(), None);
     // No two columns are alike: those would be one.
     let cells = paths.iter().enumerate().flat_map(|(column, path)| {

@@ -65,11 +65,11 @@ fn evidence(outcome: Outcome, arrival: Arrival, flows: Vec<Flow>) -> Evidence {
 
 /// A cell from `source` with its verdict by evidence.
 fn seen(source: &str, expected: &str, predicted: Answer, evidence: Evidence) -> CellJudged {
-    let finding = match predicted {
+    let decision = match predicted {
         Answer::Deny(_) => no_rule_allows(),
-        _ => Finding::NotIsolated,
+        _ => Decision::NotIsolated,
     };
-    let prediction = at_redis(source, predicted, Finding::NotIsolated, Some(finding));
+    let prediction = at_redis(source, predicted, Decision::NotIsolated, Some(decision));
     let mut cell = cell(tcp("database/redis", 6379), pod(source), expected, prediction);
     let fused = fuse(&evidence);
     cell.result = compare(&cell.expected, &fused.verdict, &cell.prediction);

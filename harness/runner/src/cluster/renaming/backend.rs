@@ -8,14 +8,14 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::event::RejectedObject;
+use verdikt_verdict::event::ObjectRefusal;
 
 use super::Renaming;
 use crate::backend::{
     AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations, EndScope,
     Flowing,
 };
-use crate::rejections::options;
+use crate::refusals::options;
 
 /// Translates between the runner, which uses the author's names, and a backend, which uses those of the cluster.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl<B: Backend> Backend for RenamedBackend<B> {
         let options = options(&step, self.version);
         let model = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
         let mut applied = self.inner.apply(&step, &model).await?;
-        for RejectedObject { message, .. } in applied.refused.iter_mut().flat_map(|all| all.values_mut()) {
+        for ObjectRefusal { message, .. } in applied.refused.iter_mut().flat_map(|all| all.values_mut()) {
             *message = self.renaming.original_text(message);
         }
         Ok(applied)

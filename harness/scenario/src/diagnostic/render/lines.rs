@@ -1,8 +1,8 @@
-//! The lines of a text, found without reading it again for each of them.
+//! Finds the lines of a text without reading it again for each of them.
 
 use std::collections::BTreeMap;
 
-/// The characters between two places of a line that are remembered.
+/// The distance between remembered positions of a line, in characters.
 const STRIDE: usize = 1024;
 
 /// A text by lines and columns.
@@ -11,9 +11,9 @@ pub(super) struct TextLines<'a> {
     text: &'a str,
     /// Where each line begins, in bytes.
     starts: Vec<usize>,
-    /// For each line that was asked for, where every so many characters begin.
+    /// For each requested line, the byte positions at this distance.
     strides: BTreeMap<usize, Vec<usize>>,
-    /// The characters looked at so far, which must not grow with the number of questions.
+    /// The number of characters read so far, which must not grow with the number of requests.
     #[cfg(test)]
     pub(super) steps: usize,
 }
@@ -41,7 +41,7 @@ impl<'a> TextLines<'a> {
         Some(line.strip_suffix('\r').unwrap_or(line))
     }
 
-    /// What is left of a line behind so many characters.
+    /// The rest of a line after a number of characters.
     pub(super) fn from(&mut self, number: usize, skipped: usize) -> &'a str {
         let Some(line) = self.line(number) else { return "" };
         #[cfg(test)]

@@ -68,7 +68,7 @@ fn differences_between_versions() {
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: '', expect: {tcp data/redis:6379: {allow: client}}}
       s.yaml:26:32: `because` is empty
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x}
-      s.yaml:26:14: this difference has no cells and no rejections
+      s.yaml:26:14: this difference has neither `expect` nor `rejected`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, see: elsewhere, expect: {tcp data/redis:6379: {allow: client}}}
       s.yaml:26:40: `elsewhere` is not an address that begins with `https://`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp shop/web:80: {allow: client}}}

@@ -112,8 +112,8 @@ fn summary(scenario: &Scenario) -> String {
             writeln!(text, "  policy {} from {}", policy.object(), policy.file.rsplit('/').next().unwrap())
                 .unwrap();
         }
-        for rejection in &step.rejected {
-            writeln!(text, "  rejected {} by {} saying {}", rejection.policy, rejection.by, rejection.saying)
+        for refusal in &step.rejected {
+            writeln!(text, "  rejected {} by {} saying {}", refusal.policy, refusal.by, refusal.saying)
                 .unwrap();
         }
         for row in &step.table {

@@ -1,4 +1,4 @@
-//! Attempts over one family of addresses.
+//! Attempts over one address family.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use crate::attempt::{Attempt, IpFamily, Target};
 use crate::lower::mistake::Mistake;
 use crate::topology::{Endpoint, Resolved, Topology};
 
-/// Takes the family off the kind of an attempt: `tcp6`, `icmp4`.
+/// Separates the address family from the kind of an attempt: `tcp6`, `icmp4`.
 pub(super) fn split_family(text: &str) -> (Option<IpFamily>, Cow<'_, str>) {
     let (kind, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
     if kind == "icmpv6" {
@@ -22,7 +22,7 @@ pub(super) fn split_family(text: &str) -> (Option<IpFamily>, Cow<'_, str>) {
     }
 }
 
-/// The same attempt over one family, if both ends can have addresses of it.
+/// The same attempt over one address family, if both ends can have such addresses.
 pub(super) fn of_family(attempt: Attempt, family: IpFamily, topology: &Topology) -> Result<Attempt, Mistake> {
     if matches!(attempt, Attempt::Dns { .. }) {
         let mistake = Mistake::new("a query goes to the DNS server over whatever family that has");

@@ -8,7 +8,7 @@ use crate::attempt::{Attempt, Request, Scheme};
 use crate::lower::topology::routes::routed;
 use crate::topology::{CiliumEndpoint, Endpoint, Protocol, Topology};
 
-/// Reads an HTTP attempt without its first word.
+/// Parses an HTTP attempt without its first word.
 pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let form = || format!("write `{scheme} GET namespace/name:8080/path Header=value`");
     let mut words = text.split_whitespace();
@@ -26,7 +26,7 @@ pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<At
         return Err(mistake.help(format!("write `{other} {method} {rest}`")));
     }
     let split = match of_url.map(|(rest, _)| rest) {
-        // A URL as programs take it: what ends its authority is the first slash.
+        // A URL as other programs write it: the first slash ends its authority.
         Some(rest) => Some(rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash))),
         None => split_url(url, topology),
     };
@@ -74,7 +74,7 @@ fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)
     let is_host = find_source(head, topology).is_some();
     match second {
         Some(second) if !is_host => Some(at(second)),
-        // A host and a namespace may share a name; the longer reading wins where it leads somewhere.
+        // A host and a namespace may share a name; the longer reading wins if it exists.
         Some(second) => {
             let name = at(second).0.rsplit_once(':').map_or(at(second).0, |(name, _)| name);
             let leads = target(None, name, topology).is_ok();

@@ -7,20 +7,20 @@ use crate::attempt::{Attempt, IpFamily, Target};
 use crate::icmp::{echo_request, type_of_name};
 use crate::topology::{Resolved, Topology};
 
-/// Reads an ICMP attempt without its first word.
+/// Parses an ICMP attempt without its first word.
 pub(super) fn icmp(text: &str, family: IpFamily, topology: &Topology) -> Result<Attempt, Mistake> {
     let Some((kind, rest)) = text.split_once(char::is_whitespace) else { return ping(text, topology) };
     let kind = message_type(kind, family)?;
     Ok(Attempt::IcmpMessage { target: host(rest.trim(), topology)?, kind })
 }
 
-/// The target among the words that follow the first one.
+/// The target among the words after the first one.
 pub(super) fn target_of_words<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let first = words.next();
     words.next().filter(|second| !["via", "over"].contains(second)).or(first)
 }
 
-/// The type of a message that a client can send of itself, and that policies judge.
+/// The type of a message that a client can send on its own, and that policies decide about.
 fn message_type(text: &str, family: IpFamily) -> Result<u8, Mistake> {
     let Some(kind) = text.parse().ok().or_else(|| type_of_name(text, family)) else {
         let mistake = Mistake::new(format!("`{text}` is not a type of an ICMP message of {family}"));
@@ -50,12 +50,12 @@ fn message_type(text: &str, family: IpFamily) -> Result<u8, Mistake> {
     }
 }
 
-/// Reads an echo request.
+/// Parses an echo request.
 fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     Ok(Attempt::Ping { target: host(text, topology)? })
 }
 
-/// A target that has an address, and no port.
+/// A target with an address and no port.
 fn host(text: &str, topology: &Topology) -> Result<Target, Mistake> {
     let (prefix, text) = split_prefix(text);
     if let Some((name, port)) = text.rsplit_once(':') {

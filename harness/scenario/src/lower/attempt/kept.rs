@@ -1,10 +1,10 @@
-//! Attempts on connections that the step before has made: `tcp database/redis:6379 kept`.
+//! Attempts on connections that the step before opened: `tcp database/redis:6379 kept`.
 
 use crate::attempt::Attempt;
 use crate::lower::mistake::Mistake;
 use crate::topology::{Protocol, ServedProtocol, Topology};
 
-/// The same attempt on a connection that is kept, where its server says back what it is told.
+/// The same attempt on a kept connection, if its server echoes what it receives.
 pub(super) fn on_connection(attempt: Attempt, topology: &Topology) -> Result<Attempt, Mistake> {
     let (Attempt::Connect { protocol: Protocol::Tcp, port, .. }, Some(endpoint)) =
         (attempt.plain(), attempt.target().and_then(|target| target.endpoint()))

@@ -1,4 +1,4 @@
-//! Names of services as a pod's resolver completes them.
+//! Service names, as a pod's resolver completes them.
 
 use super::super::mistake::Mistake;
 use super::super::suggest::listed;
@@ -6,17 +6,17 @@ use super::{find_source, target_text};
 use crate::name::{DnsName, NamespaceName, NamespacedName};
 use crate::topology::{CLUSTER_DOMAIN, Endpoint, Resolved, Topology};
 
-/// An attempt on a service by its name alone, as the pods of one namespace mean it.
+/// An attempt that names a service without its namespace, as the pods of one namespace resolve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnAttempt {
     /// The namespace.
     pub(crate) namespace: NamespaceName,
-    /// The attempt, with the whole name of the service.
+    /// The attempt, with the full name of the service.
     pub(crate) text: String,
 }
 
-/// What an attempt on a service by its name alone (`tcp api:80`) means in each namespace that has pods and such a service.
-/// Empty for every other attempt, and where all pods mean the same one.
+/// What an attempt that names a service without its namespace (`tcp api:80`) means in each namespace that has pods
+/// and such a service. Empty for every other attempt, and if it means the same for all pods.
 pub(crate) fn by_namespace(text: &str, topology: &Topology) -> Vec<OwnAttempt> {
     let name = target_text(text);
     // In a URL the first slash ends the name.
@@ -27,7 +27,7 @@ pub(crate) fn by_namespace(text: &str, topology: &Topology) -> Vec<OwnAttempt> {
     if !is_bare || in_own_namespace(name, topology).is_ok() {
         return Vec::new();
     }
-    // A part of the text, and not what else is spelt so.
+    // This part of the text only, even if the name occurs elsewhere in it.
     let start = name.as_ptr().addr() - text.as_ptr().addr();
     let named = topology.services.keys().filter(|service| service.name.as_str() == name);
     let used = named.filter(|service| topology.pods_of(&service.namespace).next().is_some());
@@ -39,14 +39,15 @@ pub(crate) fn by_namespace(text: &str, topology: &Topology) -> Vec<OwnAttempt> {
     .collect()
 }
 
-/// The same attempt as a source means it: a pod looks in its own namespace first.
+/// The attempt that a source means: a pod looks in its own namespace first.
 pub fn as_source_means_it(text: &str, source: &Endpoint, topology: &Topology) -> String {
     let Endpoint::Pod(pod) = source else { return text.to_owned() };
     let own = by_namespace(text, topology).into_iter().find(|own| own.namespace == pod.namespace);
     own.map_or_else(|| text.to_owned(), |own| own.text)
 }
 
-/// The whole name of a service that a text names as a pod's search list completes it: `api.shop`, `api.shop.svc`.
+/// The full name of a service that a text names with its namespace, as a pod's search list completes it: `api.shop`,
+/// `api.shop.svc`.
 pub(super) fn relative(text: &str, topology: &Topology) -> Option<DnsName> {
     let suffixes = [format!(".svc.{CLUSTER_DOMAIN}"), format!(".{CLUSTER_DOMAIN}")];
     let names = suffixes.iter().filter_map(|suffix| format!("{text}{suffix}").parse::<DnsName>().ok());
@@ -54,8 +55,8 @@ pub(super) fn relative(text: &str, topology: &Topology) -> Option<DnsName> {
     services.next()
 }
 
-/// The whole name of a service that every pod finds in its own namespace by its name alone: `api`. None if there is no such
-/// service anywhere.
+/// The full name of a service in a pod's own namespace that a text names without the namespace: `api`. None if there
+/// is no such service anywhere.
 pub(super) fn in_own_namespace(text: &str, topology: &Topology) -> Result<Option<DnsName>, Mistake> {
     let named = topology.services.keys().filter(|service| service.name.as_str() == text);
     let named: Vec<&NamespacedName> = named.collect();

@@ -1,4 +1,4 @@
-//! The addresses that an attempt needs of nodes, where ranges match nodes.
+//! Node addresses that an attempt needs where address ranges match nodes.
 
 use crate::attempt::{Attempt, Target};
 use crate::lower::mistake::Mistake;
@@ -7,7 +7,8 @@ use crate::name::HostName;
 use crate::settings::Routing;
 use crate::topology::Topology;
 
-/// Whether policies can know every node of an attempt by its address: the target, and the one over which hosts outside come.
+/// Whether policies can know every node of an attempt by its address: the target, and the node through which hosts
+/// outside enter.
 pub(super) fn have_addresses(attempt: &Attempt, topology: &Topology) -> Result<(), Mistake> {
     if !topology.settings.cidr_matches_nodes {
         return Ok(());
@@ -24,7 +25,7 @@ pub(super) fn have_addresses(attempt: &Attempt, topology: &Topology) -> Result<(
     }
 }
 
-/// The node whose address stands in the place of those of hosts outside.
+/// The node whose address replaces that of hosts outside.
 fn relay(target: &Target, topology: &Topology) -> Option<HostName> {
     let mut hosts = topology.world.keys().map(|host| crate::topology::Endpoint::World(host.clone()));
     hosts.find_map(|host| target.relay(&host, topology))

@@ -1,6 +1,6 @@
-//! Whether a document of a folder is a policy, was meant to be one, or is none of verdikt's business.
+//! Decides whether a document of a folder is a policy, was meant to be one, or is something else.
 //!
-//! What is skipped is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
+//! What is skipped is not checked, so anything that looks like a policy and cannot be read as one is a mistake.
 
 use super::{refused_items, text_at};
 use crate::document::YamlNode;
@@ -9,12 +9,12 @@ use crate::lower::suggest::nearest;
 use crate::place::Position;
 use crate::policy::PolicyKind;
 
-/// What a document is.
+/// The class of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DocumentClass {
-    /// A policy of a kind verdikt knows, though perhaps of a version it does not.
+    /// A policy of a kind that verdikt knows, perhaps of an unknown version.
     Policy,
-    /// Probably meant to be one.
+    /// Probably meant to be a policy.
     Unclear(Position, Mistake),
     /// A policy of a kind that Cilium does not enforce.
     NotEnforced(Position, String),
@@ -67,7 +67,7 @@ const ADMIN_GROUP: &str = "policy.networking.k8s.io";
 /// The groups of the policies verdikt knows.
 const GROUPS: [&str; 3] = ["cilium.io", "networking.k8s.io", ADMIN_GROUP];
 
-/// Says what a document is.
+/// Classifies a document.
 pub(crate) fn classify(root: &YamlNode) -> DocumentClass {
     let group = text_at(root, "apiVersion").map(|version| version.split('/').next().unwrap_or_default());
     let unclear = |key: &str, mistake: Mistake| DocumentClass::Unclear(root.position_near(&[key]), mistake);
@@ -101,7 +101,7 @@ pub(crate) fn classify(root: &YamlNode) -> DocumentClass {
     let no_kind = || Mistake::new(format!("`{kind}` is not a kind of policy verdikt knows"));
     let near = nearest(kind, PolicyKind::ALL.into_iter().map(PolicyKind::name));
     match near {
-        // Other projects have kinds with similar names; a slip of a letter or two is none of them.
+        // Other projects have kinds with similar names; only a slip of a letter or two is a mistake.
         Some(near) if is_ours_by_name(kind) || group.is_none_or(is_ours) || is_a_slip(kind, near) => {
             unclear("kind", no_kind().help(format!("did you mean `{near}`?")))
         }
@@ -118,11 +118,11 @@ fn looks_like_a_policy(root: &YamlNode) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| root.at(&["spec", key]).is_some());
     has(&["endpointSelector", "podSelector"])
         || has(&["subject"]) && has(&["tier"])
-        // Much of what is not a policy selects nodes.
+        // Many other objects select nodes.
         || has(&["nodeSelector"]) && has(&["ingress", "ingressDeny", "egress", "egressDeny"])
 }
 
-/// Whether a group is one of the policies', perhaps with a slip in it.
+/// Whether a group is one of the policies', perhaps misspelt.
 fn is_ours(group: &str) -> bool {
     GROUPS.iter().any(|known| strsim::osa_distance(known, group) <= 2)
 }
@@ -144,7 +144,7 @@ fn is_a_slip(kind: &str, near: &str) -> bool {
     kind.eq_ignore_ascii_case(near) || strsim::osa_distance(kind, near) <= 2
 }
 
-/// A list that was not taken apart.
+/// A list that was not split into its items.
 fn list(root: &YamlNode, unclear: &dyn Fn(&str, Mistake) -> DocumentClass) -> DocumentClass {
     if text_at(root, "apiVersion") != Some("v1") {
         let mistake = Mistake::new("a `List` has `apiVersion: v1`");
@@ -153,7 +153,7 @@ fn list(root: &YamlNode, unclear: &dyn Fn(&str, Mistake) -> DocumentClass) -> Do
     whole_list(root)
 }
 
-/// A list that was not taken apart for what its items are.
+/// A list that was not split because of what its items are.
 fn whole_list(root: &YamlNode) -> DocumentClass {
     refused_items(root)
         .map_or(DocumentClass::Other, |(position, mistake)| DocumentClass::Unclear(position, mistake))

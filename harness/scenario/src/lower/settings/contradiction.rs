@@ -1,4 +1,4 @@
-//! Settings that say two things at once: in two files, or under two spellings of one.
+//! Settings that contradict each other: in two files, or in two spellings.
 
 use super::{FlatSetting, KNOWN};
 use crate::file::SettingWord;
@@ -31,7 +31,7 @@ fn differ(name: &str, one: &SettingWord, other: &SettingWord) -> bool {
     one != other
 }
 
-/// The name of a setting that is spelt in two ways.
+/// The name of a setting with two spellings.
 fn whole_name(name: &str) -> &str {
     if name == "enablePolicy" { "policyEnforcementMode" } else { name }
 }

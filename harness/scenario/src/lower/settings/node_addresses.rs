@@ -1,4 +1,4 @@
-//! The addresses that nodes need where ranges match them.
+//! Node addresses that are needed where ranges match nodes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::lower::topology::{TopologyPart, winners};
 use crate::place::Position;
 use crate::topology::Topology;
 
-/// A node without an address is matched by no range, whatever address it has on a cluster.
+/// A node without an address is matched by no range, whatever its address on a cluster.
 pub(super) fn check(parts: &[TopologyPart], topology: &Topology, mistakes: &mut Mistakes) {
     for (name, node) in winners(parts, |part| &part.nodes) {
         if node.value.address.is_none() {

@@ -1,14 +1,15 @@
-//! The settings in a file of Helm values, among much that no policy depends on.
+//! The settings in a Helm values file, most of which matter to no policy.
 
 use super::{FlatSetting, KNOWN, SettingVersions, flatten, take as take_setting};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::topology::ValuesFile;
 use crate::settings::Settings;
 
-/// Names this long are not another of Helm's by two letters: `ipv4.enabled` is none that was meant to be `ipv6.enabled`.
+/// Names of this length are not meant as another one that differs in two letters: `ipv4.enabled` is not a misspelt
+/// `ipv6.enabled`.
 const LONG: usize = 13;
 
-/// Takes over the settings that verdikt knows, and answers all that stand there.
+/// Takes over the settings that verdikt knows, and returns all that the file contains.
 pub(super) fn take<'a>(
     file: &'a ValuesFile,
     versions: SettingVersions<'_>,
@@ -31,7 +32,7 @@ pub(super) fn take<'a>(
     all
 }
 
-/// Whether a name was meant to be that of a setting.
+/// Whether a name is a misspelt setting.
 fn is_slip(name: &str, known: &str) -> bool {
     name != known
         && (name.eq_ignore_ascii_case(known)

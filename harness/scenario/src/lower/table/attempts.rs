@@ -1,8 +1,8 @@
-//! The attempts that the keys of a table say, and who makes them.
+//! The attempts that the keys of a table mean, and their sources.
 
 use super::{TableContext, is_outside};
 use crate::attempt::{Attempt, Target};
-use crate::expect::ExpectedVerdict;
+use crate::expect::VerdictWord;
 use crate::file::{Located, PartWord};
 use crate::lower::attempt::{OwnAttempt, by_namespace, may_lead_somewhere, parse_attempt, target_text};
 use crate::lower::backend::{split_kept, split_over, split_via};
@@ -11,20 +11,20 @@ use crate::name::NamespaceName;
 use crate::scenario::Row;
 use crate::topology::{Endpoint, Resolved};
 
-/// An attempt, and whose it is: that on a service by its name alone means another service in each namespace.
+/// An attempt and its sources: a service name without a namespace means another service in each namespace.
 pub(super) struct ReadAttempt {
     pub(super) attempt: Attempt,
     pub(super) only_of: Option<NamespaceName>,
 }
 
 impl ReadAttempt {
-    /// Whether a source means this attempt by the key.
+    /// Whether a source makes this attempt of the key.
     pub(super) fn is_made_by(&self, source: &Endpoint) -> bool {
         self.only_of.as_ref().is_none_or(|own| matches!(source, Endpoint::Pod(pod) if pod.namespace == *own))
     }
 }
 
-/// The attempt that a key says, or those that it means in several namespaces; none where it cannot be understood.
+/// The attempt that a key means, or those in several namespaces; none if it cannot be understood.
 pub(super) fn attempts(
     context: &TableContext<'_>,
     key: &Located<String>,
@@ -72,7 +72,7 @@ fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mis
     }
 }
 
-/// Whether an attempt speaks of something that was not understood, which has been said already.
+/// Whether an attempt refers to something that was not understood, for which a mistake is recorded.
 fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
     let (text, _) = split_kept(text.trim());
     let (text, via) = split_via(text);
@@ -82,7 +82,7 @@ fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
     broken.contains(target_text(text)) || names.into_iter().any(|name| broken.contains(name))
 }
 
-/// Every source of an attempt: all of the topology but the target itself, and those of which no policy decides.
+/// Every source of an attempt: all of the topology, except the target and sources about which no policy decides.
 pub(super) fn sources(context: &TableContext<'_>, attempts: &[ReadAttempt]) -> Vec<Endpoint> {
     let is_decided = |source: &&Endpoint| {
         attempts.iter().any(|read| {
@@ -97,7 +97,7 @@ pub(super) fn sources(context: &TableContext<'_>, attempts: &[ReadAttempt]) -> V
     context.sources.iter().filter(is_decided).cloned().collect()
 }
 
-/// Whether an attempt leads to a host outside the cluster: if it comes from another one, no policy decides.
+/// Whether an attempt goes to a host outside the cluster: no policy decides if it comes from another one.
 pub(super) fn leaves_cluster(context: &TableContext<'_>, attempt: &Attempt) -> bool {
     match attempt.target() {
         Some(Target::Endpoint(target)) => is_outside(target),
@@ -108,14 +108,14 @@ pub(super) fn leaves_cluster(context: &TableContext<'_>, attempt: &Attempt) -> b
     }
 }
 
-/// The row of the step before that has made the connections which an attempt uses.
+/// The row of the step before that opened the connections which an attempt uses.
 fn row_before<'a>(context: &TableContext<'a>, made: &Attempt) -> Option<&'a Row> {
     let rows = context.before?;
     let kept = rows.iter().find(|row| row.attempt.kept() == Some(made));
     kept.or_else(|| rows.iter().find(|row| row.attempt == *made))
 }
 
-/// Whether the step before makes the connections that an attempt uses.
+/// Whether the step before opens the connections that an attempt uses.
 fn is_made_before(context: &TableContext<'_>, attempt: &Attempt) -> Result<(), Mistake> {
     let Some(made) = attempt.kept().filter(|made| row_before(context, made).is_none()) else { return Ok(()) };
     let message = match context.before {
@@ -125,12 +125,12 @@ fn is_made_before(context: &TableContext<'_>, attempt: &Attempt) -> Result<(), M
     Err(Mistake::new(message).help(format!("attempt `{made}` in the step before")))
 }
 
-/// Whether a source has a connection to keep, where the attempt uses one: the step before has let it through.
+/// Whether a source has a connection to keep, if the attempt uses one: the step before allowed it.
 pub(super) fn is_connected(context: &TableContext<'_>, attempt: &Attempt, source: &Endpoint) -> bool {
     let Some(made) = attempt.kept() else { return true };
     let cells = row_before(context, made).map_or(&[][..], |row| &row.cells);
     cells.iter().any(|(other, expectation)| {
         let verdict = expectation.expected.verdict;
-        other == source && matches!(verdict, ExpectedVerdict::Allow | ExpectedVerdict::Audit)
+        other == source && matches!(verdict, VerdictWord::Allow | VerdictWord::Audit)
     })
 }

@@ -12,7 +12,7 @@ use crate::lower::suggest::did_you_mean;
 use crate::scenario::Row;
 use crate::topology::Endpoint;
 
-/// The cells of a partial table, which replace cells of the step's.
+/// The cells of a partial table, which replace cells of the step's table.
 pub(crate) fn replaced_cells(
     context: &TableContext<'_>,
     table: &ExpectFile,
@@ -54,7 +54,7 @@ fn replaced_in(
 ) -> BTreeMap<Endpoint, (Attempt, Endpoint, Expectation)> {
     let AttemptCells { named, patterned, others, .. } = cells;
     let others = others.iter().flat_map(|others| row.cells.iter().map(move |(source, _)| (source, others)));
-    // What is named wins over a pattern, and that over `others`.
+    // A name wins over a pattern, and a pattern over `others`.
     let all = others.chain(patterned).chain(named);
     let own = all.filter(|(source, _)| read.is_made_by(source));
     own.map(|(source, cell)| (source.clone(), (read.attempt.clone(), source.clone(), cell.clone()))).collect()

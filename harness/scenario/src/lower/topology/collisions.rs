@@ -1,4 +1,4 @@
-//! Names that mean two things.
+//! Names with two meanings.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::{TopologyDraft, TopologyPart, Winner, winners};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::topology::{Endpoint, LOCAL_NODE};
 
-/// A host, a node and an endpoint of Cilium's own with the same name could not be told apart in a table.
+/// A host, a node and an endpoint of Cilium with the same name could not be told apart in a table.
 pub(super) fn collisions(parts: &[TopologyPart], draft: &TopologyDraft, mistakes: &mut Mistakes) {
     let world = winners(parts, |part| &part.world);
     for (name, Winner { file, position, .. }) in winners(parts, |part| &part.nodes) {

@@ -57,7 +57,7 @@ fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mist
 
 /// A service that offers DNS, or a host outside or a node that serves it.
 fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> {
-    // Every cluster has it, also where the topology does not speak of it.
+    // Every cluster has it, even if the topology does not mention it.
     if text == DNS_SERVICE {
         return Ok(Nameserver::Service(text.parse()?));
     }
@@ -91,7 +91,7 @@ fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> 
     Err(mistake.help(format!("let it serve `dns {DNS_PORT}`")))
 }
 
-/// The node of the pods, or a pod of it.
+/// The node of the pods, or one of its pods.
 fn known_cache(text: &str, topology: &Topology) -> Result<Endpoint, Mistake> {
     if text == LOCAL_NODE {
         return Ok(Endpoint::Node(text.parse()?));

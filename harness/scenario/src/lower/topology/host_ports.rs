@@ -1,4 +1,4 @@
-//! Ports of the node that lead to pods.
+//! Ports of a node that are forwarded to pods.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::lower::served::{service_port, target_port};
 use crate::name::NamespacedName;
 use crate::topology::{LOCAL_NODE, Node, Pod, Port, Protocol, Served, ServicePort, TargetPort};
 
-/// The ports that services of type `NodePort` have, where Cilium leads no port to a pod alone.
+/// The ports of services of type `NodePort`, which Cilium forwards to no single pod.
 /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#container-hostport-support>
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
 
-/// The ports of the node that lead to a pod, which is known but for them.
+/// The ports of the node that are forwarded to a pod.
 pub(super) fn lower(
     name: &NamespacedName,
     pod: &Pod,
@@ -45,7 +45,7 @@ pub(super) fn lower(
     all
 }
 
-/// Why no port of a node leads to a pod, if so.
+/// Why no port of a node can be forwarded to a pod, if so.
 fn in_vain(pod: &Pod, port: Port) -> Option<Mistake> {
     if pod.host_network.is_some() {
         let mistake = Mistake::new("a pod in the network of its node serves its ports there by itself");
@@ -63,7 +63,7 @@ fn in_vain(pod: &Pod, port: Port) -> Option<Mistake> {
     })
 }
 
-/// Who has the port on the node already, if anybody.
+/// The pod that has the port on the node already, if any.
 fn occupied(name: &NamespacedName, port: Port, protocol: Protocol, draft: &TopologyDraft) -> Option<Mistake> {
     let serves = |served: &Served| served.port == port && served.protocol.answers(protocol);
     let topology = &draft.topology;

@@ -1,4 +1,4 @@
-//! Where a pod is: in the network of a node, or in another cluster.
+//! The place of a pod: in the network of a node, or in another cluster.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::lower::suggest::did_you_mean;
 use crate::name::{HostName, is_dns_label};
 use crate::topology::{LOCAL_NODE, Pod};
 
-/// A pod as far as it says where it is.
+/// The keys of a pod that say where it is.
 pub(super) fn lower(value: &PodFile, file: &Arc<str>, draft: &TopologyDraft, mistakes: &mut Mistakes) -> Pod {
     let cluster = value.cluster.as_ref().and_then(|cluster| {
         mistakes.keep(file, cluster.position, cluster_name(&cluster.value)).map(|()| cluster.value.clone())

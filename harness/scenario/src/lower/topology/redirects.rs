@@ -39,7 +39,7 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
     }
 }
 
-/// A service by which only the cluster comes, or the address of a host outside.
+/// A service that is only reachable in the cluster, or the address of a host outside.
 fn frontend(text: &str, topology: &Topology) -> Result<RedirectFrontend, Mistake> {
     if text.parse::<IpAddr>().is_ok() {
         let mistake = Mistake::new(format!("`{text}` is an address, and what clients ask is named"));
@@ -81,7 +81,7 @@ fn ports(value: &RedirectFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Vec<
     read.collect()
 }
 
-/// What is wrong with the pods that are to answer.
+/// Mistakes about the pods that are to answer.
 fn answer_mistake(name: &NamespacedName, redirect: &LocalRedirect, draft: &TopologyDraft) -> Option<Mistake> {
     let topology = &draft.topology;
     let siblings = format!("{}/", name.namespace);
@@ -116,8 +116,8 @@ fn answer_mistake(name: &NamespacedName, redirect: &LocalRedirect, draft: &Topol
     None
 }
 
-/// That another policy leads the same clients elsewhere. Of two for a service the agent keeps the one that it has read last, of
-/// two for an address the first; up to 1.17 it refuses the second.
+/// The mistake that two policies redirect the same clients. Of two for a service the agent keeps the one that it read
+/// last, of two for an address the first; up to 1.17 it refuses the second.
 /// <https://github.com/cilium/cilium/blob/v1.19.0/pkg/loadbalancer/redirectpolicy/controller.go>
 fn rival_mistake(
     name: &NamespacedName,

@@ -31,7 +31,7 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
     }
 }
 
-/// The host, if there is one, and what the path begins with.
+/// The host, if any, and the start of the path.
 fn begins_with(text: &str) -> Result<(Option<DnsName>, String), Mistake> {
     let Some(slash) = text.find('/') else {
         let mistake = Mistake::new(format!("`{text}` is not a route: it has no path"));
@@ -42,7 +42,7 @@ fn begins_with(text: &str) -> Result<(Option<DnsName>, String), Mistake> {
     Ok((host, prefix.to_owned()))
 }
 
-/// `namespace/service:port`, of a service that offers the port.
+/// `namespace/service:port` of a service that has the port.
 fn destination(text: &str, topology: &Topology) -> Result<(NamespacedName, Port), Mistake> {
     let Some((name, number)) = text.rsplit_once(':') else {
         let mistake = Mistake::new(format!("`{text}` has no port"));
@@ -70,7 +70,7 @@ fn destination(text: &str, topology: &Topology) -> Result<(NamespacedName, Port)
     Err(Mistake::new(format!("service `{service}` does not offer tcp {port}")).help(help))
 }
 
-/// A mistake where a request comes to a gateway of which no route takes it.
+/// A mistake if a request goes to a gateway and no route takes it.
 pub(crate) fn routed(target: &Target, request: &Request, topology: &Topology) -> Result<(), Mistake> {
     let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
     let is_routed = topology.routes.is_empty()

@@ -1,4 +1,4 @@
-//! Secrets, the certificates that servers show, and whom clients trust.
+//! Secrets, the certificates that servers present, and the certificates that clients trust.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::lower::suggest::did_you_mean;
 use crate::name::NamespacedName;
 use crate::topology::{Endpoint, Served, ServedProtocol, Topology};
 
-/// Reads the names of the secrets that the cluster has. What manifests say is in them, stays.
+/// Reads the names of the cluster's secrets. Content that comes from manifests stays.
 pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     for part in parts {
         for written in &part.content.secrets {
@@ -21,7 +21,7 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
     }
 }
 
-/// What a file says of the certificates of an endpoint.
+/// The certificates of an endpoint, as a file gives them.
 pub(super) struct Certificates<'a> {
     /// `certificate`, if it is there.
     pub(super) certificate: Option<&'a Located<String>>,
@@ -31,7 +31,7 @@ pub(super) struct Certificates<'a> {
     pub(super) file: &'a Arc<str>,
 }
 
-/// Takes on record what an endpoint shows to clients, and whom it trusts as one.
+/// Records the certificate that an endpoint presents to clients, and those it trusts as a client.
 pub(super) fn declare(
     endpoint: &Endpoint,
     serves: &[Served],

@@ -1,4 +1,4 @@
-//! How services are reached: traffic policies, addresses and names of their own, and whom they let in.
+//! How services are reached: traffic policies, addresses, aliases, and accepted source ranges.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::name::DnsName;
 use crate::place::Position;
 use crate::topology::{Service, TrafficPolicy};
 
-/// A service as far as it says how it is reached.
+/// The keys of a service that say how it is reached.
 pub(super) fn lower(
     name: &str,
     winner: &Winner<'_, ServiceFile>,
@@ -47,7 +47,8 @@ pub(super) fn lower(
     }
 }
 
-/// Two words of a service that the API server would not take together, or of which one means nothing beside the other.
+/// Two keys of a service that the API server does not accept together, or of which one has no effect beside the
+/// other.
 fn contradiction(name: &str, value: &ServiceFile) -> Option<(Position, Mistake)> {
     let ServiceFile { external_traffic_policy, internal_traffic_policy, .. } = value;
     let is_headless = value.headless.as_ref().is_some_and(|it| it.value);
@@ -97,7 +98,7 @@ fn contradiction(name: &str, value: &ServiceFile) -> Option<(Position, Mistake)>
     None
 }
 
-/// A name that leads to a host outside the cluster.
+/// A name of a host outside the cluster.
 fn alias_of(text: &str, draft: &TopologyDraft) -> Result<DnsName, Mistake> {
     let name = text.parse::<DnsName>()?;
     let hosts = || draft.topology.world.values();

@@ -1,4 +1,4 @@
-//! Services: what stands behind them, and whether anyone there serves what they offer.
+//! Services: their backends, and whether these serve the service's ports.
 
 use std::collections::BTreeSet;
 
@@ -55,7 +55,7 @@ pub(crate) fn lower(
     }
 }
 
-/// What is wrong with what stands behind a service.
+/// The mistake about the backends of a service, if any.
 fn behind_mistake(
     name: &str,
     value: &ServiceFile,
@@ -83,10 +83,10 @@ fn behind_mistake(
     Some(Mistake::new(message).help(help.to_owned()))
 }
 
-/// The ports of a service; the flag says whether all of them were understood.
+/// The ports of a service; the flag tells whether all of them were understood.
 fn ports(name: &str, winner: &Winner<'_, ServiceFile>, mistakes: &mut Mistakes) -> (Vec<ServicePort>, bool) {
     let Winner { file, position, value } = winner;
-    // The name of what is elsewhere, and addresses of others, are used with ports of their own.
+    // An alias of an outside name, and addresses of others, have ports of their own.
     let may_have_none = value.external_name.is_some() || value.headless.as_ref().is_some_and(|it| it.value);
     let mut ports: Vec<ServicePort> = Vec::new();
     let mut understood = !value.ports.0.is_empty() || may_have_none;
@@ -120,7 +120,7 @@ fn ports(name: &str, winner: &Winner<'_, ServiceFile>, mistakes: &mut Mistakes) 
     (ports, understood)
 }
 
-/// Services that lead nowhere in every step.
+/// Services that have no backend in any step.
 pub(crate) fn check(
     parts: &[TopologyPart],
     steps: &[&Topology],
@@ -182,7 +182,7 @@ fn labels_of_namespace(steps: &[&Topology], service: &NamespacedName) -> String 
     format!("the labels of pods in namespace `{}` are {labels}", service.namespace)
 }
 
-/// The port by which an endpoint serves what a service leads to, if it does.
+/// The port on which an endpoint serves a service, if it does.
 pub(crate) fn target_served(
     topology: &Topology,
     endpoint: &Endpoint,

@@ -1,4 +1,4 @@
-//! Endpoints that take what comes, and answer nothing.
+//! Endpoints that never answer.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::file::{Located, PartWord};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::topology::Endpoint;
 
-/// What a file says of whether an endpoint answers.
+/// The keys that say whether an endpoint answers.
 pub(super) struct Silence<'a> {
     /// `silent`, if it is there.
     pub(super) written: Option<&'a Located<bool>>,
@@ -17,7 +17,7 @@ pub(super) struct Silence<'a> {
     pub(super) file: &'a Arc<str>,
 }
 
-/// Takes on record whether an endpoint is silent: then it is a target and nothing more.
+/// Records whether an endpoint is silent: then it is only a target.
 pub(super) fn declare(
     endpoint: Endpoint,
     silence: &Silence<'_>,

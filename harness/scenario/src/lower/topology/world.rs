@@ -14,7 +14,7 @@ use crate::lower::mistake::{Mistake, Mistakes};
 use crate::name::DnsName;
 use crate::topology::{CLUSTER_DOMAIN, Endpoint, LOCAL_NODE, WorldHost};
 
-/// Adds the hosts outside; the next free address of 192.0.2.0/24 is for those that give none.
+/// Adds the hosts outside; those without an address get the next free one of 192.0.2.0/24.
 pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     let hosts = winners(parts, |part| &part.world);
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
@@ -105,7 +105,7 @@ fn dns_names<'a>(
     names
 }
 
-/// A name that the cluster does not have itself.
+/// A name that the cluster does not resolve itself.
 fn outside_name(text: &str) -> Result<DnsName, Mistake> {
     let name = text.parse::<DnsName>()?;
     if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {

@@ -1,11 +1,11 @@
 //! Compares the objects that an author expects to be refused with what API server and agent refuse.
 
-use verdikt_engine::judgement::{ObjectVerdict, Refused};
+use verdikt_engine::acceptance::{Acceptance, Refused};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::scenario::{ExpectedRejection, Scenario, Step};
+use verdikt_scenario::scenario::{ExpectedRefusal, Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::event::RejectedObject;
+use verdikt_verdict::event::ObjectRefusal;
 
 /// The engine's settings for a step.
 pub fn options(step: &Step, version: CiliumVersion) -> ModelOptions {
@@ -25,26 +25,25 @@ pub fn mistakes(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Diagnosti
 }
 
 fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
-    let rejections = step.rejections(version);
-    if rejections.is_empty() {
+    let refusals = step.refusals(version);
+    if refusals.is_empty() {
         return Vec::new();
     }
     let options = options(step, version);
     let model = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
-    let accepted =
-        |rejection: &&ExpectedRejection| model.judgements()[rejection.policy] == ObjectVerdict::Accepted;
-    let mistake = |rejection: &ExpectedRejection| {
-        let object = step.policies[rejection.policy].object();
+    let accepted = |refusal: &&ExpectedRefusal| model.acceptances()[refusal.policy] == Acceptance::Accepted;
+    let mistake = |refusal: &ExpectedRefusal| {
+        let object = step.policies[refusal.policy].object();
         let message =
-            format!("{object} is accepted by Cilium {version}, and must be refused here by {}", rejection.by);
-        Diagnostic::error(rejection.place.clone(), message)
+            format!("{object} is accepted by Cilium {version}, and must be refused here by {}", refusal.by);
+        Diagnostic::error(refusal.place.clone(), message)
             .help("correct the policy that should be refused, or take the object out of `rejected`")
     };
-    rejections.iter().filter(accepted).map(mistake).collect()
+    refusals.iter().filter(accepted).map(mistake).collect()
 }
 
 /// Whether a refusal is the expected one.
-pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&RejectedObject>) -> bool {
+pub(crate) fn agrees(expected: Option<&ExpectedRefusal>, refused: Option<&ObjectRefusal>) -> bool {
     match (expected, refused) {
         (None, None) => true,
         (Some(expected), Some(refused)) => {
@@ -57,7 +56,7 @@ pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Reje
 
 /// The engine's prediction for an object, as text, where it differs from what was observed. What agents refuse without a sign
 /// at the object cannot be seen.
-pub(crate) fn disagreement(seen: Option<&RejectedObject>, predicted: Option<&Refused>) -> Option<String> {
+pub(crate) fn disagreement(seen: Option<&ObjectRefusal>, predicted: Option<&Refused>) -> Option<String> {
     match (seen, predicted) {
         (Some(_), None) => Some("the engine predicts that it is accepted".to_owned()),
         (None, Some(predicted)) if !predicted.hidden => {

@@ -1,41 +1,41 @@
-//! The policy as a datapath asks it: packet by packet, query by query, request by request.
+//! What a datapath asks of a policy model: decisions about packets, connections, DNS queries and HTTP requests.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use verdikt_scenario::attempt::Scheme;
-use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_scenario::prediction::{Decision, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
-use crate::decide::{Decision, Match, SideVerdict, Traffic};
+use crate::decide::{DecisionKind, Match, Matches, Traffic};
 use crate::explain::Query;
 pub use crate::explain::{Hello, NO_QUERY};
 pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
-use crate::model::{PolicyModel, SubjectState};
+use crate::model::{EndpointState, PolicyModel};
 use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Proxy, TlsSecrets};
 
-/// What the policy of one endpoint in one direction says of a packet.
+/// What the policy of one endpoint in one direction decides about a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ruling {
-    /// The verdict.
-    pub verdict: SideVerdict,
-    /// On what the deciding rule matched.
+pub struct PacketDecision {
+    /// What is decided.
+    pub kind: DecisionKind,
+    /// What the deciding rule matched on.
     pub match_kind: MatchKind,
-    /// The proxy that judges further, where the verdict is a redirect to one.
+    /// The proxy that decides further, where the packet is sent to one.
     pub proxy: Option<ProxyKind>,
-    /// The rules that allow or deny it; none where nothing isolates the endpoint, or nothing allows it.
+    /// The rules that allow or deny it; none if the endpoint is not isolated, or no rule allows it.
     pub rules: Vec<Arc<RuleRef>>,
-    /// Why the engine does not know, where it does not.
+    /// Why the engine does not know, if so.
     pub gap: Option<String>,
 }
 
-impl Ruling {
-    /// That of an endpoint without a policy.
+impl PacketDecision {
+    /// The decision of an endpoint without a policy.
     pub fn not_enforced() -> Self {
         Self {
-            verdict: SideVerdict::NotEnforced,
+            kind: DecisionKind::NotEnforced,
             match_kind: MatchKind::None,
             proxy: None,
             rules: Vec::new(),
@@ -44,14 +44,14 @@ impl Ruling {
     }
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProxyKind {
     /// DNS.
     Dns,
     /// HTTP.
     Http,
-    /// The beginning of TLS.
+    /// The handshake of TLS.
     Tls,
 }
 
@@ -66,18 +66,18 @@ pub enum MatchKind {
     PeerOnly,
     /// The peer and the port.
     PeerAndPort,
-    /// The port, whoever the peer.
+    /// The port, with any peer.
     PortOnly,
-    /// A rule about everything.
+    /// A rule about all traffic.
     All,
     /// The peer and the protocol.
     PeerAndProtocol,
-    /// The protocol, whoever the peer.
+    /// The protocol, with any peer.
     ProtocolOnly,
 }
 
 impl MatchKind {
-    /// The number Hubble has for it.
+    /// Hubble's number for it.
     pub fn number(self) -> u32 {
         match self {
             Self::None => 0,
@@ -107,7 +107,7 @@ impl PolicyModel<'_> {
         world(address, names).carrying(more)
     }
 
-    /// Whether a prefix of some rule holds an address.
+    /// Whether a rule has a prefix that contains an address.
     fn is_in_a_prefix(&self, address: IpAddr) -> bool {
         let entries = self.rules.iter().flat_map(|rule| &rule.entries);
         let peers = entries.filter_map(|entry| match &entry.peers {
@@ -122,72 +122,71 @@ impl PolicyModel<'_> {
         })
     }
 
-    /// Whether what the policies of an endpoint deny passes, and is reported.
+    /// Whether traffic that the policies of an endpoint deny passes, and is reported.
     pub fn audits(&self, endpoint: &Endpoint) -> bool {
         self.options.enforcement.audit || self.topology.audited.contains(endpoint)
     }
 
-    /// Whether some endpoints are audited, and others not.
+    /// Whether some endpoints are audited, but not all.
     pub fn audits_some(&self) -> bool {
         !self.options.enforcement.audit && !self.topology.audited.is_empty()
     }
 
-    /// Whether an endpoint answers nothing.
+    /// Whether an endpoint never answers.
     pub fn is_silent(&self, endpoint: &Endpoint) -> bool {
         self.topology.silent.contains(endpoint)
     }
 
-    /// Whether two endpoints are in the network of one node: what they send each other meets no policy.
+    /// Whether two endpoints use the network of the same node: their traffic is subject to no policy.
     pub fn are_one_node(&self, one: &Endpoint, other: &Endpoint) -> bool {
         let node = self.topology.node_of(one);
         node.is_some() && node == self.topology.node_of(other)
     }
 
-    /// What the policy of `subject` says of a packet of or to a peer. Endpoints without a policy (nodes, the
+    /// Decides about a packet of or to a peer by the policy of `subject`. Endpoints without a policy (nodes, the
     /// world, those the topology does not have) enforce nothing.
-    pub fn rule_on(
+    pub fn decide_packet(
         &self,
         subject: &Endpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-    ) -> Ruling {
-        let Some((state, decision)) = self.asked(subject, direction, peer, traffic) else {
-            return Ruling::not_enforced();
+    ) -> PacketDecision {
+        let Some((state, matches)) = self.asked(subject, direction, peer, traffic) else {
+            return PacketDecision::not_enforced();
         };
-        let deciding = if decision.denied.is_empty() { &decision.allowed } else { &decision.denied };
+        let deciding = if matches.denied.is_empty() { &matches.allowed } else { &matches.denied };
         let match_kind = deciding.first().map_or(MatchKind::None, |matched| {
             match_kind(&matched.entry.peers, &matched.entry.ports, matched.port.map(|port| &port.matcher))
         });
-        let (rules, gap) = match self.finding(state, direction, peer, traffic, &decision) {
-            Finding::Allowed { by } | Finding::Denied { by } => (by, None),
-            Finding::Unknown { gap, .. } => (Vec::new(), Some(gap)),
+        let (rules, gap) = match self.decision(state, direction, peer, traffic, &matches) {
+            Decision::Allowed { by } | Decision::Denied { by } => (by, None),
+            Decision::Unknown { gap, .. } => (Vec::new(), Some(gap)),
             _ => (Vec::new(), None),
         };
-        let proxy = proxy_kind(&decision);
-        if decision.verdict == (SideVerdict::Allow { redirected: true }) && proxy.is_none() {
-            let gap = Self::reach_gap(&decision);
-            return Ruling { verdict: SideVerdict::Unknown, match_kind, proxy, rules, gap };
+        let proxy = proxy_kind(&matches);
+        if matches.kind == (DecisionKind::Allow { redirected: true }) && proxy.is_none() {
+            let gap = Self::reach_gap(&matches);
+            return PacketDecision { kind: DecisionKind::Unknown, match_kind, proxy, rules, gap };
         }
-        Ruling { verdict: decision.verdict, match_kind, proxy, rules, gap }
+        PacketDecision { kind: matches.kind, match_kind, proxy, rules, gap }
     }
 
-    /// What the policy of `subject` finds about a packet of or to a peer, with every rule behind it. Endpoints without
-    /// a policy find nothing.
-    pub fn finding_on(
+    /// The same with every rule behind the decision.
+    pub fn explain_packet(
         &self,
         subject: &Endpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-    ) -> Finding {
+    ) -> Decision {
         match self.asked(subject, direction, peer, traffic) {
-            Some((state, decision)) => self.finding(state, direction, peer, traffic, &decision),
-            None => Finding::NotIsolated,
+            Some((state, matches)) => self.decision(state, direction, peer, traffic, &matches),
+            None => Decision::NotIsolated,
         }
     }
 
-    /// With what the HTTP proxy ends the TLS of a connection that was sent there, if it does.
+    /// The secrets with which the HTTP proxy terminates the TLS of a connection that was sent there, if it does.
     pub fn tls_interception(
         &self,
         subject: &Endpoint,
@@ -195,12 +194,12 @@ impl PolicyModel<'_> {
         peer: &Identity,
         traffic: Traffic,
     ) -> Option<TlsSecrets> {
-        let (_, decision) = self.asked(subject, direction, peer, traffic)?;
-        Self::interception(&decision)
+        let (_, matches) = self.asked(subject, direction, peer, traffic)?;
+        Self::interception(&matches)
     }
 
-    /// What the HTTP proxy finds about a request on a connection that was sent there, in TLS or not.
-    pub fn rule_on_request(
+    /// Decides about a request on a connection that was sent to the HTTP proxy, in TLS or not.
+    pub fn decide_request(
         &self,
         subject: &Endpoint,
         direction: Direction,
@@ -208,58 +207,54 @@ impl PolicyModel<'_> {
         traffic: Traffic,
         request: &RequestHead<'_>,
         scheme: Scheme,
-    ) -> Finding {
+    ) -> Decision {
         match self.asked(subject, direction, peer, traffic) {
-            Some((state, decision))
-                if !matches!(decision.verdict, SideVerdict::Allow { redirected: true }) =>
-            {
-                self.finding(state, direction, peer, traffic, &decision)
+            Some((state, matches)) if !matches!(matches.kind, DecisionKind::Allow { redirected: true }) => {
+                self.decision(state, direction, peer, traffic, &matches)
             }
-            Some((_, decision)) => self.http_finding(&decision, request, scheme),
-            None => Finding::NotIsolated,
+            Some((_, matches)) => self.http_decision(&matches, request, scheme),
+            None => Decision::NotIsolated,
         }
     }
 
-    /// What a proxy finds about the beginning of a connection that was sent there.
-    pub fn rule_on_hello(
+    /// Decides about the start of a connection that was sent to a proxy.
+    pub fn decide_hello(
         &self,
         subject: &Endpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
         hello: Hello<'_>,
-    ) -> Finding {
+    ) -> Decision {
         match self.asked(subject, direction, peer, traffic) {
-            Some((state, decision))
-                if !matches!(decision.verdict, SideVerdict::Allow { redirected: true }) =>
-            {
-                self.finding(state, direction, peer, traffic, &decision)
+            Some((state, matches)) if !matches!(matches.kind, DecisionKind::Allow { redirected: true }) => {
+                self.decision(state, direction, peer, traffic, &matches)
             }
-            Some((_, decision)) => self.hello_finding(&decision, hello),
-            None => Finding::NotIsolated,
+            Some((_, matches)) => self.hello_decision(&matches, hello),
+            None => Decision::NotIsolated,
         }
     }
 
-    /// What the DNS proxy finds about a query that was sent there.
-    pub fn rule_on_query(
+    /// Decides about a query that was sent to the DNS proxy.
+    pub fn decide_query(
         &self,
         subject: &Endpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
         name: &str,
-    ) -> Finding {
-        let Some((state, decision)) = self.asked(subject, direction, peer, traffic) else {
-            return Finding::NotIsolated;
+    ) -> Decision {
+        let Some((state, matches)) = self.asked(subject, direction, peer, traffic) else {
+            return Decision::NotIsolated;
         };
-        let redirected = matches!(decision.verdict, SideVerdict::Allow { redirected: true });
+        let redirected = matches!(matches.kind, DecisionKind::Allow { redirected: true });
         let query = Query { subject: state, server: peer, traffic, name };
-        let judged = if redirected { self.dns_finding(&decision, &query) } else { None };
-        judged.unwrap_or_else(|| self.finding(state, direction, peer, traffic, &decision))
+        let judged = if redirected { self.dns_decision(&matches, &query) } else { None };
+        judged.unwrap_or_else(|| self.decision(state, direction, peer, traffic, &matches))
     }
 
-    fn reach_gap(decision: &Decision<'_>) -> Option<String> {
-        decision.allowed.iter().find_map(|matched| match matched.proxy() {
+    fn reach_gap(matches: &Matches<'_>) -> Option<String> {
+        matches.allowed.iter().find_map(|matched| match matched.proxy() {
             Some(Proxy::Unmodelled(what)) => Some(what.gap().to_owned()),
             _ => None,
         })
@@ -271,17 +266,17 @@ impl PolicyModel<'_> {
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-    ) -> Option<(&SubjectState, Decision<'_>)> {
+    ) -> Option<(&EndpointState, Matches<'_>)> {
         let state = self.subjects.get(subject).filter(|state| state.is_managed)?;
         Some((state, self.decide(state, direction, peer, traffic)))
     }
 }
 
-fn proxy_kind(decision: &Decision<'_>) -> Option<ProxyKind> {
-    if decision.verdict != (SideVerdict::Allow { redirected: true }) {
+fn proxy_kind(matches: &Matches<'_>) -> Option<ProxyKind> {
+    if matches.kind != (DecisionKind::Allow { redirected: true }) {
         return None;
     }
-    let mut proxies = decision.allowed.iter().filter_map(Match::proxy);
+    let mut proxies = matches.allowed.iter().filter_map(Match::proxy);
     let dns = proxies.clone().any(|proxy| matches!(proxy, Proxy::Dns(_)));
     let http = proxies.clone().any(|proxy| matches!(proxy, Proxy::Http(_) | Proxy::HttpInTls { .. }));
     let names = proxies.any(|proxy| matches!(proxy, Proxy::ServerNames(_)));

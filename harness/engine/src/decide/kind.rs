@@ -1,4 +1,4 @@
-//! What one side comes to.
+//! What the policies of one endpoint decide in one direction, without the rules behind it.
 
 /// What happens to traffic, or to a request, that no rule allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -6,24 +6,24 @@ pub(crate) enum OnMiss {
     /// It passes: nothing isolates the endpoint.
     #[default]
     Pass,
-    /// It passes, because it is the node's own.
+    /// It passes, because it is the node's own traffic.
     PassFromLocalHost,
     /// It is denied.
     Deny,
 }
 
-/// The verdict of one side.
+/// What the policies of one endpoint decide in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SideVerdict {
+pub enum DecisionKind {
     /// Nothing is enforced there.
     #[default]
     NotEnforced,
     /// It passes; to a proxy first where `redirected`.
     Allow {
-        /// Whether a proxy judges further.
+        /// Whether a proxy decides further.
         redirected: bool,
     },
-    /// It is the node's own traffic to its pod, which passes without a rule.
+    /// It is the node's own traffic to its pod, and passes without a rule.
     LocalHost,
     /// An explicit deny.
     Denied,
@@ -35,8 +35,8 @@ pub enum SideVerdict {
     Conflict,
 }
 
-impl SideVerdict {
-    /// Whether the side drops the traffic.
+impl DecisionKind {
+    /// Whether the traffic is dropped.
     pub fn denies(self) -> bool {
         matches!(self, Self::Denied | Self::NoRuleAllows)
     }
