@@ -98,6 +98,12 @@ pub(crate) fn shell_quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// The command that runs scenario files: on a cluster, if one is named as `--on` takes it.
+pub fn run_command(cluster: Option<&str>) -> String {
+    let on = cluster.map(|cluster| format!(" --on {}", shell_quote(cluster)));
+    format!("verdikt run{}", on.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use verdikt_manifests::loader;
+use verdikt_report::text::run_command;
 use verdikt_scenario::diagnostic;
 use verdikt_scenario::loader::{FileReach, Loaded};
 use verdikt_scenario::scenario::Scenario;
@@ -47,6 +48,10 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
         return Err(diagnostic::render(&diagnostics, &sources));
     }
     let mut notes = Vec::new();
+    let command = match &wish {
+        Wish::Cluster(on) => run_command(Some(on)),
+        Wish::Best | Wish::Lab | Wish::Model => run_command(None),
+    };
     let events = match wish {
         Wish::Model => events::of_model(&scenarios, version),
         Wish::Cluster(on) => {
@@ -63,7 +68,7 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
     let ran =
         events.iter().any(|event| matches!(event, Event::ScenarioStarted(_) | Event::ScenarioFailed(_)));
     if ran {
-        judged::all(&events).map_err(|failed| failed.message().unwrap_or_default().to_owned())?;
+        judged::all(&events, &command).map_err(|failed| failed.message().unwrap_or_default().to_owned())?;
     }
     Ok(notes)
 }

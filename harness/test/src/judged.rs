@@ -54,11 +54,12 @@ enum EmptyResult {
     Fails,
 }
 
-/// Decides about a subject by the events of a run that contains its scenario.
+/// Decides about a subject by the events of a run that contains its scenario, and that this command repeats.
 pub(crate) fn completion(
     events: &[Event],
     scenario: &str,
     subject: &TestSubject,
+    command: &str,
 ) -> Result<Completion, Failed> {
     let mut of_it = Vec::new();
     let mut run: Option<&Event> = None;
@@ -92,29 +93,29 @@ pub(crate) fn completion(
     }
     // The report says for which Cilium version the run was.
     of_it.splice(0..0, run);
-    verdict(&of_it, subject.empty_result()).map(|()| Completion::Completed)
+    verdict(&of_it, subject.empty_result(), command).map(|()| Completion::Completed)
 }
 
-/// Fails with a report unless all events are as expected.
-pub(crate) fn all(events: &[Event]) -> Result<(), Failed> {
-    verdict(&events.iter().collect::<Vec<_>>(), EmptyResult::Fails)
+/// Fails with a report unless all events are as expected. The command repeats the run.
+pub(crate) fn all(events: &[Event], command: &str) -> Result<(), Failed> {
+    verdict(&events.iter().collect::<Vec<_>>(), EmptyResult::Fails, command)
 }
 
-fn verdict(events: &[&Event], empty: EmptyResult) -> Result<(), Failed> {
+fn verdict(events: &[&Event], empty: EmptyResult, command: &str) -> Result<(), Failed> {
     match RunResult::of(&Totals::of(events.iter().copied())) {
         RunResult::AsExpected => Ok(()),
         RunResult::NothingToRun if empty == EmptyResult::Passes => Ok(()),
-        _ => Err(Failed::from(report(events))),
+        _ => Err(Failed::from(report(events, command))),
     }
 }
 
 /// The report of `verdikt run` about these events.
-fn report(events: &[&Event]) -> String {
+fn report(events: &[&Event], command: &str) -> String {
     let options = TerminalOptions {
         width: WIDTH,
         colour: false,
         detail: Detail::Differences,
-        command: "verdikt run".to_owned(),
+        command: command.to_owned(),
     };
     let mut terminal = Terminal::new(options);
     events.iter().map(|event| terminal.push(event)).collect()

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use verdikt_manifests::loader;
+use verdikt_report::text::run_command;
 use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::{self, SourceTexts};
@@ -48,6 +49,16 @@ impl SuiteBackend {
                     Self::Model
                 }
             }),
+        }
+    }
+
+    /// The cluster, as `verdikt run --on` takes it; none on this machine.
+    fn cluster(&self) -> Option<&str> {
+        match self {
+            Self::Model => None,
+            #[cfg(all(feature = "lab", target_os = "linux"))]
+            Self::Lab => None,
+            Self::Cluster(on) => Some(on),
         }
     }
 
@@ -165,13 +176,16 @@ fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments) -> Vec<Tr
     for &version in &suite.besides {
         let runs = Arc::clone(&runs);
         let name = format!("all scenarios in the policy model of Cilium {version}");
-        trials.push(Trial::test(name, move || all(&events::of_model(&runs.scenarios, version))));
+        trials.push(Trial::test(name, move || {
+            all(&events::of_model(&runs.scenarios, version), &run_command(None))
+        }));
     }
     for (index, tests) in tests.into_iter().enumerate() {
         for (name, subject) in tests {
             let runs = Arc::clone(&runs);
             trials.push(Trial::ignorable_test(name, move || {
-                completion(runs.events(index)?, &runs.scenarios[index].name, &subject)
+                let command = run_command(runs.backend.cluster());
+                completion(runs.events(index)?, &runs.scenarios[index].name, &subject, &command)
             }));
         }
     }
@@ -222,7 +236,7 @@ mod tests {
         let tests = tests_of(&scenario, granularity, version).into_iter();
         tests
             .map(|(name, subject)| {
-                let passes = completion(&events, &scenario.name, &subject).is_ok();
+                let passes = completion(&events, &scenario.name, &subject, "verdikt run").is_ok();
                 (name, passes)
             })
             .collect()
@@ -244,16 +258,19 @@ mod tests {
         assert_eq!(run("differing/differs.yaml", granularity), expected);
     }
 
-    #[test]
-    fn a_failure_names_the_file_and_the_version() {
+    #[rstest]
+    #[case::on_this_machine(SuiteBackend::Model, "verdikt run ")]
+    #[case::on_a_cluster(SuiteBackend::Cluster("cluster:staging".to_owned()), "verdikt run --on cluster:staging ")]
+    fn a_failure_names_what_to_repeat(#[case] backend: SuiteBackend, #[case] expected: &str) {
+        let command = &run_command(backend.cluster());
         let (scenario, version) = (scenario("differing/differs.yaml"), "1.18".parse().unwrap());
         let events = events::of_model(std::slice::from_ref(&scenario), version);
-        let failed = completion(&events, "differs", &TestSubject::Step("locked down".to_owned())).err();
+        let failed =
+            completion(&events, "differs", &TestSubject::Step("locked down".to_owned()), command).err();
         let text = failed.as_ref().and_then(|failed| failed.message()).unwrap_or_default();
-        assert!(
-            text.contains("tests/differing/differs.yaml --cilium 1.18 --filter 'differs/locked down/"),
-            "{text}"
-        );
+        let again = text.lines().find(|line| line.contains("--filter 'differs/locked down/"));
+        let again = again.and_then(|line| line.trim().strip_prefix("again")).unwrap_or_default().trim();
+        assert!(again.starts_with(expected) && again.contains("differs.yaml --cilium 1.18 "), "{text}");
     }
 
     #[test]
@@ -264,7 +281,9 @@ mod tests {
         events.truncate(first_step + 1);
         let ends = |granularity| {
             let tests = tests_of(&scenario, granularity, version).into_iter();
-            tests.map(|(_, subject)| completion(&events, "redis", &subject).is_ok()).collect::<Vec<_>>()
+            tests
+                .map(|(_, subject)| completion(&events, "redis", &subject, "verdikt run").is_ok())
+                .collect::<Vec<_>>()
         };
         assert_eq!(ends(Granularity::Step), [true, false]);
         assert_eq!(ends(Granularity::Cell), [true, false, true, true, false, false]);
@@ -274,7 +293,7 @@ mod tests {
     fn what_holds_for_another_version_is_ignored() {
         let (scenario, version) = (scenario("scenarios/older.yaml"), CiliumVersion::default());
         let events = events::of_model(std::slice::from_ref(&scenario), version);
-        let ended = completion(&events, "older", &TestSubject::Scenario).unwrap();
+        let ended = completion(&events, "older", &TestSubject::Scenario, "verdikt run").unwrap();
         assert!(matches!(ended, libtest_mimic::Completion::Ignored { .. }));
     }
 }

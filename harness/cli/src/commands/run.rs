@@ -41,9 +41,6 @@ use crate::printer::Printer;
 use crate::reports;
 use crate::signals;
 
-/// How the report writes the command that repeats one cell.
-const COMMAND: &str = "verdikt run";
-
 pub(crate) fn run(arguments: &RunArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     update::check(arguments)?;
     let paths = paths_or_default(&arguments.paths)?;
@@ -118,7 +115,7 @@ fn evaluate(
         width: Printer::width(),
         colour: printer.colour,
         detail: output.detail(),
-        command: COMMAND.to_owned(),
+        command: backend.command(arguments),
     };
     let signals = signals::hold();
     let log = log.as_deref().map(EventLogWriter::create).transpose()?;

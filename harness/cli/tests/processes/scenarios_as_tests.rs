@@ -65,6 +65,7 @@ fn a_cell_that_differs_fails_the_test() {
     assert!(!ended.status.success());
     let said = text(&ended.stderr);
     assert!(said.contains("DIFFERS       shop/open"), "{said}{}", text(&ended.stdout));
+    assert!(said.contains("verdikt run --on cluster "), "how to repeat it: {said}");
 }
 
 #[test]

@@ -74,6 +74,8 @@ fn policies_for_everybody_are_listed_before_they_are_in_force() {
     let ran = run(&server, &["--yes", "--clusterwide"]);
     let listed = "clusterwide: CiliumClusterwideNetworkPolicy all of all: 1 pod (kube-system/cilium-1)";
     assert!(ran.stderr.lines().any(|line| line == listed), "{ran}");
+    let again = "verdikt run --on cluster:stand-in --clusterwide all.yaml --filter ";
+    assert!(ran.stdout.contains(again), "how to repeat what differs: {ran}");
     let asked = server.asked();
     let made = asked.iter().position(|line| line.starts_with("POST ") && line.contains(CLUSTERWIDE));
     let looked = asked.iter().position(|line| line == "GET /api/v1/pods");

@@ -6,6 +6,7 @@ use verdikt_cluster::world::World;
 use verdikt_kind::call::interrupt_by;
 use verdikt_kind::profile::Profile;
 use verdikt_platform::limit::Limit;
+use verdikt_report::text::run_command;
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::kind::{self, KindCluster, KindClusterError};
 use verdikt_runner::plan::RunOptions;
@@ -84,6 +85,22 @@ impl ChosenBackend {
             Self::Model(_) | Self::Lab => None,
             Self::Cluster(cluster) => Some(cluster.context().to_owned()),
         }
+    }
+
+    /// The command that repeats the run, up to the names of files: on a cluster with what it may do there.
+    pub(super) fn command(&self, arguments: &RunArguments) -> String {
+        let on = match (&arguments.on, self) {
+            (Some(BackendArgument::Kind(profile)), _) => Some(format!("kind:{profile}")),
+            (_, Self::Cluster(cluster)) => Some(format!("cluster:{}", cluster.context())),
+            _ => None,
+        };
+        let mut command = run_command(on.as_deref());
+        if on.is_some() {
+            let borrowed = arguments.borrow.iter().map(|namespace| format!(" --borrow {namespace}"));
+            command.extend(borrowed);
+            command.push_str(if arguments.clusterwide { " --clusterwide" } else { "" });
+        }
+        command
     }
 
     /// The default number of scenarios that run at the same time.
