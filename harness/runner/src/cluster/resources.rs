@@ -85,20 +85,15 @@ pub(super) enum Claim<'a> {
     Name(&'a DnsName),
     /// The networks of nodes, in which it serves.
     Nodes,
-    /// All pods, which its clusterwide policies may select.
-    Everybody,
 }
 
 impl Resources {
-    /// The resources that it needs for itself.
+    /// The resources that it needs for itself, except policies.
     pub(super) fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
         let namespaces = self.namespaces.iter().map(|name| Claim::Namespace(name));
         let addresses = self.serving.iter().copied().map(Claim::Address);
         let names = self.names.iter().map(Claim::Name);
-        let nodes = self.serves_on_nodes.are_any().then_some(Claim::Nodes);
-        // Who selects a pod without labels selects the pods of nearly all scenarios.
-        let everybody = self.subjects.select_any(&[Identity::default()]).then_some(Claim::Everybody);
-        namespaces.chain(addresses).chain(names).chain(nodes).chain(everybody)
+        namespaces.chain(addresses).chain(names).chain(self.serves_on_nodes.are_any().then_some(Claim::Nodes))
     }
 
     /// The resources of a scenario, for this version of Cilium. Skipped scenarios have the default, which conflicts with

@@ -2,7 +2,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use rstest::rstest;
 use verdikt_scenario::loader::load;
 
 use super::*;
@@ -129,22 +128,4 @@ fn who_meets_whom() {
     asks-another: clusterwide, of-the-dns-server, of-nodes, refused
     asks-the-cluster: clusterwide, of-the-dns-server, of-nodes, refused
     ");
-}
-
-/// Scenarios that nearly all others have to wait for are one chain.
-#[rstest]
-#[case::everybody("clusterwide", true)]
-#[case::nodes("of-nodes", true)]
-#[case::refused("refused", true)]
-#[case::a_namespace("of-one-namespace", false)]
-#[case::a_label("of-its-own", false)]
-#[case::no_policy("plain", false)]
-fn policies_for_everybody_are_a_claim(#[case] name: &'static str, #[case] expected: bool) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("scenario.yaml");
-    let (_, text) = written().into_iter().find(|(it, _)| *it == name).unwrap();
-    fs::write(&path, text).unwrap();
-    let loaded = load(&[path]);
-    let resources = Resources::of(&loaded.scenarios[0], CiliumVersion::default());
-    assert_eq!(resources.claims().any(|claim| claim == Claim::Everybody), expected);
 }

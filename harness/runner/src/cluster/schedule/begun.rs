@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many scenarios may wait with their pods created while others could run at once.
+/// How many scenarios may wait with their pods created. Each change of a clusterwide policy is one for their pods too.
 pub(super) const AHEAD: usize = 2;
 
 /// The started scenarios, each with its set of names.
@@ -64,8 +64,7 @@ impl BegunScenarios {
 
     /// The first scenario that can run beside the others, or may wait with its pods created, with the first set of names
     /// that allows it. Scenarios that wait for a claimed resource get their turn; those that wait until policies of others
-    /// are gone may wait long, and only start if nothing else can. Then as many wait as there is room for: under a policy for
-    /// everybody the node has time for their pods.
+    /// are gone may wait long, and only start if nothing else can.
     pub(super) fn first_that_fits(
         &self,
         order: &[usize],
@@ -82,7 +81,7 @@ impl BegunScenarios {
             } else if in_force.iter().all(|overlap| *overlap == Overlap::None) {
                 Some(StartKind::InForce)
             } else {
-                let may_wait = if has(Overlap::Claim) { self.ahead.len() < AHEAD } else { patient };
+                let may_wait = self.ahead.len() < AHEAD && (has(Overlap::Claim) || patient);
                 may_wait.then_some(StartKind::Ahead)
             }
         };
