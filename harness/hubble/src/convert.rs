@@ -195,6 +195,7 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         verdict,
         direction,
         source,
+        client: None,
         destination,
         protocol,
         drop_reason: drop_reason(verdict, kind, number),

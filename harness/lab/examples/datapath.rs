@@ -89,7 +89,7 @@ fn datapath() -> Result<Datapath, Box<dyn Error>> {
     });
     let (cluster, owners) = (Arc::new(cluster.into_owned()), Arc::new(owners.collect()));
     let policy = PolicyVersion::new(cluster, owners, BTreeMap::new(), 1, Enforcement::default());
-    let mut datapath = Datapath::new(Arc::new(Redirects::default()), Arc::new(policy));
+    let mut datapath = Datapath::new(Arc::new(Redirects::default()), Arc::default(), Arc::new(policy));
     for (index, (address, endpoint)) in endpoints.into_iter().enumerate() {
         let owner = LinkOwner::Endpoint { endpoint, addresses: vec![address], identity: 1000 };
         datapath.attach(LinkId(index), owner);

@@ -14,6 +14,7 @@ use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
 use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, Relays, ServiceTable};
+use crate::hidden_clients::HiddenClients;
 use crate::losses::{LossCause, Losses};
 use crate::redirect::Redirects;
 
@@ -57,6 +58,7 @@ impl Carrier {
     pub(crate) async fn start(
         policy: Arc<CurrentPolicy>,
         redirects: Arc<Redirects>,
+        hidden: Arc<HiddenClients>,
         flows: mpsc::UnboundedSender<Flow>,
         losses: Arc<Losses>,
         begin: Instant,
@@ -75,7 +77,7 @@ impl Carrier {
             let Some(runtime) = runtime else { return };
             let current = policy.get();
             let revision = current.revision();
-            let datapath = Datapath::new(redirects, current);
+            let datapath = Datapath::new(redirects, hidden, current);
             let devices = BTreeMap::new();
             let effects = Effects::default();
             let shared = Shared { datapath, revision, policy, devices, effects, flows, losses, begin };

@@ -29,6 +29,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol};
 use self::connections::Connections;
 use self::link::Link;
 use self::services::Services;
+use crate::hidden_clients::HiddenClients;
 use crate::policy::PolicyVersion;
 use crate::redirect::Redirects;
 
@@ -111,10 +112,11 @@ pub struct Datapath {
 }
 
 impl Datapath {
-    /// A datapath without links. It adds to `redirects` what the proxies have to decide.
-    pub fn new(redirects: Arc<Redirects>, policy: Arc<PolicyVersion>) -> Self {
+    /// A datapath without links. It adds to `redirects` what the proxies have to decide, and to `hidden` the clients that
+    /// servers do not see.
+    pub fn new(redirects: Arc<Redirects>, hidden: Arc<HiddenClients>, policy: Arc<PolicyVersion>) -> Self {
         Self {
-            connections: Connections::new(Arc::clone(&redirects)),
+            connections: Connections::new(Arc::clone(&redirects), hidden),
             redirects,
             policy,
             services: Services::default(),

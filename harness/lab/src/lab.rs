@@ -25,6 +25,7 @@ use crate::carrier::Carrier;
 use crate::current::CurrentPolicy;
 use crate::datapath::{LinkId, LinkOwner, ServiceTable};
 use crate::error::LabError;
+use crate::hidden_clients::HiddenClients;
 use crate::identities::Identities;
 use crate::losses::{LossCause, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
@@ -53,6 +54,7 @@ pub struct Lab {
     untouched: BTreeSet<TriedSocket>,
     /// The ports of endpoints on which other programs serve.
     taken: BTreeSet<(Endpoint, u16)>,
+    hidden: Arc<HiddenClients>,
     flows: mpsc::UnboundedReceiver<Flow>,
     losses: Arc<Losses>,
     // Dropped in this order: the devices must be carried as long as proxies and probes run.
@@ -110,9 +112,10 @@ impl Lab {
         let redirects = Arc::new(Redirects::default());
         let losses = Arc::new(Losses::default());
         let (carried, lost) = (tells.clone(), Arc::clone(&losses));
-        let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), carried, lost, begin)
-            .await
-            .map_err(LabError::Datapath)?;
+        let hidden = Arc::new(HiddenClients::default());
+        let (shared, listed) = (Arc::clone(&redirects), Arc::clone(&hidden));
+        let carrier = Carrier::start(Arc::clone(&policy), shared, listed, carried, lost, begin);
+        let carrier = carrier.await.map_err(LabError::Datapath)?;
         let link = LinkId(0);
         let judge = Judge::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin);
         let (proxies, device) = Proxies::start(&maker, judge).await.map_err(LabError::Namespace)?;
@@ -128,6 +131,7 @@ impl Lab {
             last_link: link.0,
             untouched: BTreeSet::new(),
             taken: BTreeSet::new(),
+            hidden,
             flows,
             losses,
             proxies,
@@ -319,6 +323,13 @@ impl Lab {
     /// The port on which a server of an endpoint listens, by its number.
     pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
         self.probes.server(endpoint, server, &self.addresses)
+    }
+
+    /// The client whose connection a server has taken from `peer`: `peer` itself, or for whom this node or gateway has
+    /// connected.
+    pub fn client(&self, protocol: Option<Protocol>, peer: SocketAddr, server: &[SocketAddr]) -> SocketAddr {
+        let hidden = |protocol| server.iter().find_map(|own| self.hidden.of(protocol, peer, *own));
+        protocol.and_then(hidden).unwrap_or(peer)
     }
 
     /// The next event. Cancel-safe.

@@ -15,6 +15,7 @@ pub mod datapath;
 pub mod enter;
 pub mod error;
 pub mod exec;
+pub mod hidden_clients;
 pub mod identities;
 pub mod lab;
 pub mod losses;

@@ -39,6 +39,8 @@ pub struct Redirect {
     pub protocol: Protocol,
     /// The client's address and port.
     pub client: SocketAddr,
+    /// For whom the client, a node or the gateway, has made the connection.
+    pub made_for: Option<SocketAddr>,
     /// The server's address and port, after a service's address has been translated.
     pub server: SocketAddr,
 }

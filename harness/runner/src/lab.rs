@@ -14,7 +14,6 @@ use verdikt_probes::servers::trust;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_verdict::correlate::DnsServers;
 use verdikt_verdict::run_result::RunResult;
@@ -104,8 +103,8 @@ impl LabBackend {
     /// Whether a flow is of one of the attempts of the step, now that these are over.
     pub fn is_of_attempt(&self, flow: &Flow) -> bool {
         let (sockets, end) = &self.attempted;
-        let ends = [&flow.source, &flow.destination];
-        flow.at <= *end && ends.iter().any(|end| sockets.contains(&end.socket()))
+        let ends = [flow.source.socket(), flow.destination.socket()];
+        flow.at <= *end && ends.iter().chain(&flow.client).any(|end| sockets.contains(end))
     }
 }
 
@@ -157,8 +156,11 @@ impl Backend for LabBackend {
                 LabEvent::Gone(endpoint, reason) => return BackendEvent::Gone(endpoint, reason),
                 LabEvent::Report(endpoint, report) => {
                     let server = |number| self.lab.server(&endpoint, number);
-                    let Some(event) = self.in_flight.backend_event(report, server) else { continue };
-                    match &event {
+                    let Some(mut event) = self.in_flight.backend_event(report, server) else { continue };
+                    match &mut event {
+                        BackendEvent::Arrived { protocol, peer, server, .. } => {
+                            *peer = self.lab.client(*protocol, *peer, server);
+                        }
                         BackendEvent::Bound { local, .. } => drop(self.attempted.0.insert(*local)),
                         BackendEvent::Finished { .. } => self.attempted.1 = self.now(),
                         _ => {}
@@ -189,13 +191,6 @@ impl Backend for LabBackend {
             destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
                 addresses.behind(&self.topology, service, protocol, port)
             });
-        let relays = match self.topology.settings.routing {
-            // The gateway still uses its own address.
-            Routing::Tunnel if !found.relays.is_empty() => {
-                addresses.relays.values().flatten().chain(&found.relays).copied().collect()
-            }
-            _ => found.relays.clone(),
-        };
         // A program that serves the port does not report what reaches it.
         let is_taken = |socket: &SocketAddr| {
             let at = addresses.endpoints.iter().find(|(_, list)| list.contains(&socket.ip()));
@@ -203,7 +198,8 @@ impl Backend for LabBackend {
         };
         let tells = found.tells && !found.sockets.iter().any(is_taken);
         let dns_servers = DnsServers::Known(self.lab.dns_servers(&self.topology));
-        Destinations { tells, dns_servers, relays, ..found }
+        // The datapath tells for whom a node or the gateway speaks.
+        Destinations { tells, dns_servers, relays: Vec::new(), ..found }
     }
 
     fn now(&self) -> Duration {

@@ -24,6 +24,9 @@ pub struct Flow {
     pub direction: FlowDirection,
     /// The end that sent the packet.
     pub source: FlowEnd,
+    /// The client for which the source, a node or the gateway, made a connection of its own, where the datapath knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<SocketAddr>,
     /// The receiver, after a service's address has been translated.
     pub destination: FlowEnd,
     /// Its protocol.

@@ -37,9 +37,10 @@ impl PacketOrigin {
         Self::of_stage(stage).is_some_and(|own| *self == own || is_relayed(&own))
     }
 
-    /// The origin of a flow in the original direction; none for packets that no attempt sends.
+    /// The origin of a flow in the original direction; none for packets that no attempt sends. Packets that a node or the
+    /// gateway sends for a client have the client's origin.
     pub fn of_flow(flow: &Flow) -> Option<Self> {
-        let client = flow.source.socket();
+        let client = flow.client.unwrap_or(flow.source.socket());
         let of_message =
             |port: u8| Self { protocol: None, client: SocketAddr::new(client.ip(), port.into()) };
         match flow.protocol {

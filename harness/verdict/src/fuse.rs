@@ -363,7 +363,7 @@ fn read(flows: &[Flow]) -> FlowEvidence {
     if let Some(denial) = flows.iter().filter(|flow| is_denial(flow)).min_by_key(way) {
         // A proxy of the source sends as the client, a gateway as itself.
         let to_proxy = |flow: &Flow| {
-            let is_same = PacketOrigin::of_flow(flow) == PacketOrigin::of_flow(denial);
+            let is_same = flow.source.socket() == denial.source.socket();
             let direction = if is_same { FlowDirection::Egress } else { FlowDirection::Ingress };
             flow.verdict == FlowVerdict::Redirected
                 && flow.direction == direction

@@ -162,6 +162,7 @@ fn flows() -> Vec<Flow> {
         verdict,
         direction: FlowDirection::Egress,
         source: end("10.0.0.1", Some(40_000), Some(pod("shop/cart"))),
+        client: None,
         destination: end("fd00::2", None, None),
         protocol,
         drop_reason,

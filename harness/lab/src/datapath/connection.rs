@@ -1,6 +1,6 @@
 //! One connection in the datapath, between two of endpoints and proxies.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(super) enum ConnectionDirection {
 pub(super) struct Leg {
     /// The client's link, even if the packets come from a proxy.
     pub(super) client: LinkId,
+    /// For whom the client, a node or the gateway, has made it.
+    pub(super) made_for: Option<SocketAddr>,
     /// The client's and the server's true addresses and ports.
     pub(super) truth: Tuple,
     /// The type of an ICMP message.
@@ -103,6 +105,13 @@ pub(super) struct TrackedConnection {
     /// The time since which further packets of its client are stopped, as far as reported.
     pub(super) blocked: Option<Duration>,
     pub(super) life: Life,
+}
+
+impl TrackedConnection {
+    /// The client that the server at its end does not see. At the end of one to a proxy is no server.
+    pub(super) fn hidden_client(&self) -> Option<SocketAddr> {
+        self.leg.made_for.filter(|_| self.redirect.is_none())
+    }
 }
 
 /// How long a connection is remembered.

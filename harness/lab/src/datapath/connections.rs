@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::LinkId;
 use super::connection::{ConnectionDirection, TrackedConnection};
 use super::services::Services;
+use crate::hidden_clients::HiddenClients;
 use crate::packet::Tuple;
 use crate::redirect::Redirects;
 
@@ -51,6 +52,7 @@ struct Queues {
 #[derive(Debug)]
 pub(super) struct Connections {
     redirects: Arc<Redirects>,
+    hidden: Arc<HiddenClients>,
     by_key: FxHashMap<ConnectionKey, (ConnectionSlot, ConnectionDirection)>,
     slots: Vec<Option<(u64, TrackedConnection)>>,
     free: Vec<ConnectionSlot>,
@@ -60,9 +62,10 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(redirects: Arc<Redirects>) -> Self {
+    pub(super) fn new(redirects: Arc<Redirects>, hidden: Arc<HiddenClients>) -> Self {
         Self {
             redirects,
+            hidden,
             by_key: FxHashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -89,10 +92,9 @@ impl Connections {
         None
     }
 
-    /// Whether a first packet would belong to a connection. A closed connection is replaced.
-    pub(super) fn has(&self, key: &ConnectionKey, at: Duration) -> bool {
-        let found = self.by_key.get(key).and_then(|&(slot, _)| self.get(slot));
-        found.is_some_and(|connection| !connection.life.is_closing() && connection.life.expires > at)
+    /// Whether a packet would belong to a connection.
+    pub(super) fn has(&self, key: &ConnectionKey) -> bool {
+        self.by_key.contains_key(key)
     }
 
     pub(super) fn get(&self, slot: ConnectionSlot) -> Option<&TrackedConnection> {
@@ -147,6 +149,9 @@ impl Connections {
         for (key, way) in keys.into_iter().zip([ConnectionDirection::Original, ConnectionDirection::Reply]) {
             self.by_key.insert(key, (slot, way));
         }
+        if let Some(client) = connection.hidden_client() {
+            self.hidden.add(connection.outgoing, client);
+        }
         self.slots[slot.0] = Some((self.last, connection));
         self.tidy();
         slot
@@ -163,6 +168,9 @@ impl Connections {
         }
         let queue = queue(&mut self.queues, connection.leg.client, QueueKind::of(&connection));
         queue.alive = queue.alive.saturating_sub(1);
+        if connection.hidden_client().is_some() {
+            self.hidden.remove(&connection.outgoing);
+        }
         let Some(redirect) = connection.redirect else { return };
         self.redirects.remove(redirect.number);
         let tuple = Tuple {

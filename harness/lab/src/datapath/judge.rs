@@ -191,6 +191,7 @@ impl Datapath {
                 Direction::Egress => FlowDirection::Egress,
             },
             source,
+            client: leg.made_for,
             destination,
             protocol,
             drop_reason: side.drop_reason.clone(),

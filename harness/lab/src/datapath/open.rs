@@ -117,15 +117,16 @@ impl Datapath {
             return Err(Dropped::Silently);
         }
         match link.owner {
-            LinkOwner::Endpoint { .. } => self.start_of_endpoint(from, headers, at),
-            LinkOwner::Proxy => self.start_upstream(headers, at),
+            LinkOwner::Endpoint { .. } => self.start_of_endpoint(from, headers),
+            LinkOwner::Proxy => self.start_upstream(headers),
         }
     }
 
     /// From an endpoint: to a backend, if the destination is a service's address.
-    fn start_of_endpoint(&self, from: LinkId, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
+    fn start_of_endpoint(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
-        let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
+        let icmp_kind = headers.content.icmp_kind();
+        let leg = |truth| Leg { client: from, made_for: None, truth, icmp_kind, via: None };
         let transport = leg(tuple).transport();
         let port = transport.map(|protocol| (tuple.destination, protocol, tuple.destination_port));
         let is_service = self.services.has_address(tuple.destination);
@@ -141,30 +142,32 @@ impl Datapath {
         let backend = transport.and_then(|protocol| self.services.backend(&tuple, protocol));
         let backend = backend.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { destination: backend.ip(), destination_port: backend.port(), ..tuple };
-        let truth = match self.relays.get(&tuple.destination) {
-            Some(node) => self.relayed(truth, *node, headers, at)?,
-            None => truth,
+        let leg = match self.relays.get(&tuple.destination) {
+            Some(node) => Leg {
+                made_for: Some(SocketAddr::new(tuple.source, tuple.source_port)),
+                ..leg(self.relayed(truth, *node, headers)?)
+            },
+            None => leg(truth),
         };
         Ok(Start {
-            leg: leg(truth),
+            leg,
             service: Some((tuple.destination, tuple.destination_port)),
             to_itself: self.owner(backend.ip()) == Some(from),
         })
     }
 
-    /// The same through a node: with the client's port, or the next one that no open connection to the backend has.
-    fn relayed(&self, truth: Tuple, node: IpAddr, headers: &Headers, at: Duration) -> Result<Tuple, Dropped> {
+    /// The same through a node: with the client's port, or the next one that no other connection to the backend has.
+    fn relayed(&self, truth: Tuple, node: IpAddr, headers: &Headers) -> Result<Tuple, Dropped> {
         let nobody = || Dropped::because(DropReason::NoDestination, headers);
         let link = self.owner(truth.destination).ok_or_else(nobody)?;
         let ports = (truth.source_port..=u16::MAX).chain(RELAY_PORTS..truth.source_port);
         let mut tuples = ports.map(|source_port| Tuple { source: node, source_port, ..truth });
-        let is_free =
-            |tuple: &Tuple| !self.connections.has(&ConnectionKey { link, tuple: tuple.reversed() }, at);
+        let is_free = |tuple: &Tuple| !self.connections.has(&ConnectionKey { link, tuple: tuple.reversed() });
         tuples.find(is_free).ok_or_else(nobody)
     }
 
     /// From a proxy, on behalf of the client of a connection.
-    fn start_upstream(&self, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
+    fn start_upstream(&self, headers: &Headers) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         // An answer or an error for a connection that is gone.
         if tuple.source == PROXY_V4 || tuple.source == PROXY_V6 {
@@ -187,28 +190,27 @@ impl Datapath {
         });
         let redirect = redirect.ok_or_else(|| Dropped::because(DropReason::InvalidSourceAddress, headers))?;
         if redirect.server != destination {
-            return self.start_behind_gateway(&redirect, headers, at);
+            return self.start_behind_gateway(&redirect, headers);
         }
         let client = self.owner(redirect.client.ip());
         let client = client.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { source: redirect.client.ip(), source_port: redirect.client.port(), ..tuple };
-        let leg = Leg { client, truth, icmp_kind: None, via: Some(redirect) };
+        // Two clients of one port may have come to this proxy under one address and port.
+        let truth =
+            if redirect.made_for.is_some() { self.relayed(truth, truth.source, headers)? } else { truth };
+        let leg = Leg { client, made_for: redirect.made_for, truth, icmp_kind: None, via: Some(redirect) };
         Ok(Start { leg, service: None, to_itself: false })
     }
 
-    /// From the gateway: a connection of its own, with the port of the client that it acts for.
-    fn start_behind_gateway(
-        &self,
-        redirect: &Redirect,
-        headers: &Headers,
-        at: Duration,
-    ) -> Result<Start, Dropped> {
+    /// From the gateway: a connection of its own, for the client that it acts for.
+    fn start_behind_gateway(&self, redirect: &Redirect, headers: &Headers) -> Result<Start, Dropped> {
         let gateway = redirect.server.ip();
         let client =
             self.owner(gateway).ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { source_port: redirect.client.port(), ..headers.tuple };
-        let truth = self.relayed(truth, gateway, headers, at)?;
-        let leg = Leg { client, truth, icmp_kind: None, via: None };
+        let truth = self.relayed(truth, gateway, headers)?;
+        let made_for = Some(redirect.made_for.unwrap_or(redirect.client));
+        let leg = Leg { client, made_for, truth, icmp_kind: None, via: None };
         Ok(Start { leg, service: None, to_itself: false })
     }
 
@@ -239,9 +241,10 @@ impl Datapath {
         let truth = leg.truth;
         let client = SocketAddr::new(truth.source, truth.source_port);
         let server = SocketAddr::new(truth.destination, truth.destination_port);
+        let made_for = leg.made_for;
         let redirect = self
             .redirects
-            .add(|number| Redirect { number, kind, subject, direction, protocol, client, server })
+            .add(|number| Redirect { number, kind, subject, direction, protocol, client, made_for, server })
             .ok_or_else(too_many)?;
         let outgoing = Tuple {
             source: redirect.token().ip(),

@@ -66,6 +66,7 @@ impl Datapath {
             verdict: FlowVerdict::Dropped,
             direction: FlowDirection::Egress,
             source,
+            client: None,
             destination,
             protocol,
             drop_reason: Some(reason.clone()),

@@ -169,16 +169,24 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
         asked = true;
         match judged(&bytes, redirect, judge) {
             DnsVerdict::Forward(query) => {
-                let server = match &mut server {
-                    Some(server) => server,
-                    none => none.insert(connect().await?),
-                };
-                write_message(server, &bytes).await?;
-                let answer = loop {
-                    let answer = timeout(IDLE, read_message(server)).await.map_err(io::Error::from)??;
-                    if is_answer(&query, &answer) {
-                        break answer;
+                let asking = async {
+                    let server = match &mut server {
+                        Some(server) => server,
+                        none => none.insert(connect().await?),
+                    };
+                    write_message(server, &bytes).await?;
+                    loop {
+                        let answer = timeout(IDLE, read_message(server)).await.map_err(io::Error::from)??;
+                        if is_answer(&query, &answer) {
+                            break Ok::<_, io::Error>(answer);
+                        }
                     }
+                };
+                // For a client that has gone nothing is asked on, and nothing learned: a server that is reached only in the
+                // next step would tell of that step.
+                let answer = tokio::select! {
+                    answer = asking => answer?,
+                    () = until_gone(client) => return Ok(()),
                 };
                 learn(&query, &answer, judge);
                 write_message(client, &answer).await?;
@@ -186,6 +194,14 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
             DnsVerdict::Answer(answer) => write_message(client, &answer).await?,
             DnsVerdict::Nothing => return Ok(()),
         }
+    }
+}
+
+/// Returns when a client has closed or reset its connection.
+async fn until_gone(client: &TcpStream) {
+    let mut next = [0];
+    if let Ok(1..) = client.peek(&mut next).await {
+        std::future::pending::<()>().await;
     }
 }
 

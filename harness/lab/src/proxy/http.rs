@@ -43,8 +43,33 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PARTING: Duration = Duration::from_secs(2);
 
 type Body = BoxBody<Bytes, hyper::Error>;
-/// Sets the protocol to the server: TLS, or plain HTTP.
-type Spoken = oneshot::Receiver<Option<NextServer>>;
+
+/// The protocol to the server: TLS, or plain HTTP.
+enum Spoken {
+    Known(Option<NextServer>),
+    /// It is set before the connection is opened.
+    First(oneshot::Receiver<Option<NextServer>>),
+    /// It is set while the connection is opened, or later.
+    Later(oneshot::Receiver<Option<NextServer>>),
+}
+
+impl Spoken {
+    /// Waits for the protocol if it has to be set first. None if the client has closed before it started.
+    async fn before_connecting(self) -> Option<Self> {
+        match self {
+            Self::First(told) => told.await.ok().map(Self::Known),
+            Self::Known(_) | Self::Later(_) => Some(self),
+        }
+    }
+
+    /// The protocol, once the connection is open. None if the client has closed before it started.
+    async fn once_connected(self) -> Option<Option<NextServer>> {
+        match self {
+            Self::Known(spoken) => Some(spoken),
+            Self::First(told) | Self::Later(told) => told.await.ok(),
+        }
+    }
+}
 
 /// The connection to the server. It is opened with the client's, so that the server's policy applies at once; behind
 /// the gateway with the first request, which determines the server.
@@ -60,7 +85,7 @@ struct UpstreamConnection {
 }
 
 impl UpstreamConnection {
-    /// Opens the connection, unless it is open. Its protocol may be set later.
+    /// Opens the connection, unless it is open.
     async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr, spoken: Spoken) {
         if let Some(told) = self.pending.lock().await.take() {
             let connecting = tokio::spawn(connect(Arc::clone(redirect), to, Arc::clone(self), told, spoken));
@@ -82,41 +107,37 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     let (pending, connecting) = (Mutex::new(Some(told)), Mutex::new(None));
     let (sender, is_mistrusted) = (Mutex::new(None), AtomicBool::new(false));
     let server = Arc::new(UpstreamConnection { sender, connected, pending, connecting, is_mistrusted });
-    let (speak, spoken) = oneshot::channel();
+    let (speak, told) = oneshot::channel();
     let interception = judge.tls_interception(&redirect);
-    let mut unbegun = (judge.admits(&redirect) && !judge.is_gateway(&redirect)).then_some(spoken);
-    // A client that does not trust the certificate of the proxy does not reach the server.
-    if interception.is_none()
-        && let Some(spoken) = unbegun.take()
-    {
+    if judge.admits(&redirect) && !judge.is_gateway(&redirect) {
+        // A client that does not trust the certificate of the proxy does not reach the server.
+        let spoken = if interception.is_some() { Spoken::First(told) } else { Spoken::Later(told) };
         server.begin(&redirect, redirect.server, spoken).await;
     }
-    if let Ok(true) = tokio::time::timeout(HEAD, tls::begins(&client)).await {
-        let Some(interception) = interception else {
+    let begins_tls = matches!(tokio::time::timeout(HEAD, tls::begins(&client)).await, Ok(true));
+    match (begins_tls, interception) {
+        (false, _) => {
+            // An error means that there is no connection to the server.
+            let _ = speak.send(None);
+            requests(client, Scheme::Http, &redirect, &judge, &server).await;
+        }
+        (true, None) => {
             server.end().await;
             return tls::refuse(client, &redirect, &judge).await;
-        };
-        let client = match interception::end(client, &interception.shown).await {
-            Ok(client) => client,
-            Err(error) => {
-                debug!(%error, "a client does not go on with TLS that the HTTP proxy ends");
-                return server.end().await;
-            }
-        };
-        if let Some(spoken) = unbegun {
-            server.begin(&redirect, redirect.server, spoken).await;
         }
-        let name = interception::server_name(&client, &redirect);
-        // An error means that there is no connection to the server.
-        let _ = speak.send(interception.trusts.map(|trusts| NextServer { name, trusts }));
-        requests(client, Scheme::Https, &redirect, &judge, &server).await;
-    } else {
-        if let Some(spoken) = unbegun {
-            server.begin(&redirect, redirect.server, spoken).await;
+        (true, Some(interception)) => {
+            let client = match interception::end(client, &interception.shown).await {
+                Ok(client) => client,
+                Err(error) => {
+                    debug!(%error, "a client does not go on with TLS that the HTTP proxy ends");
+                    return server.end().await;
+                }
+            };
+            let name = interception::server_name(&client, &redirect);
+            // Here as well.
+            let _ = speak.send(interception.trusts.map(|trusts| NextServer { name, trusts }));
+            requests(client, Scheme::Https, &redirect, &judge, &server).await;
         }
-        // Here as well.
-        let _ = speak.send(None);
-        requests(client, Scheme::Http, &redirect, &judge, &server).await;
     }
     // A client that connects and sends no request is still subject to the server's policy. An error means that the
     // server cannot or must not be reached.
@@ -161,13 +182,13 @@ async fn connect(
     spoken: Spoken,
 ) {
     // If this returns without success, the receiver notices that the sender is gone.
+    let Some(spoken) = spoken.before_connecting().await else { return };
     let stream = match tokio::time::timeout(CONNECT, upstream(&redirect, to)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return debug!(%error, %to, "the HTTP proxy cannot reach a server"),
         Err(_) => return debug!(%to, "a server does not take the connection of the HTTP proxy in time"),
     };
-    // An error means that the client has closed before it started.
-    let Ok(spoken) = spoken.await else { return };
+    let Some(spoken) = spoken.once_connected().await else { return };
     match spoken {
         None => carry(stream, to, server, told).await,
         Some(next) => match tokio::time::timeout(CONNECT, interception::begin(stream, next)).await {
@@ -221,10 +242,7 @@ async fn serve(
                 let Some(to) = judge.route(redirect, host, path) else {
                     return own(StatusCode::NOT_FOUND, "");
                 };
-                let (speak, spoken) = oneshot::channel();
-                // The receiver exists here.
-                let _ = speak.send(None);
-                server.begin(redirect, to, spoken).await;
+                server.begin(redirect, to, Spoken::Known(None)).await;
             }
             // This is the only connection to the server.
             let answered = forward(request, server).await;

@@ -200,6 +200,7 @@ impl Judge {
                 Direction::Ingress => FlowDirection::Ingress,
             },
             source: self.end(redirect.client),
+            client: redirect.made_for,
             destination: self.end(redirect.server),
             protocol: FlowProtocol::Port(redirect.protocol),
             drop_reason,

@@ -264,3 +264,28 @@ fn the_proxys_connection_ends_with_its_clients() {
     lab.datapath.expire(lab.at);
     assert_eq!(lab.datapath.connections(), 0);
 }
+
+/// Of two clients with the same port the gateway gives one another port. Every flow tells whose it is, also behind the proxy
+/// of the backend.
+#[test]
+fn the_gateway_tells_for_which_client_it_connects() {
+    let mut lab = Lab::new(&[&http("api", "db", "ingress")]);
+    let told = lab.play(
+        "web> tcp web:5000 gateway:80 syn
+         job> tcp job:5000 gateway:80 syn
+         proxy> tcp [198.19.1.0]:5000 db:80 syn
+         proxy> tcp [198.19.1.1]:5000 db:80 syn
+         proxy> tcp [198.19.1.2]:5000 db:80 syn
+         proxy> tcp [198.19.1.3]:5000 db:80 syn",
+    );
+    assert_snapshot!(told, @"
+    web> tcp web:5000 gateway:80 syn => proxy: tcp [198.18.1.0]:5000 proxy:15001 syn; Ingress Redirected tcp web:5000#1000 gateway:80#8 match 0
+    job> tcp job:5000 gateway:80 syn => proxy: tcp [198.18.1.1]:5000 proxy:15001 syn; Ingress Redirected tcp job:5000#1002 gateway:80#8 match 0
+    proxy> tcp [198.19.1.0]:5000 db:80 syn => proxy: tcp [198.18.1.2]:5000 proxy:15001 syn; Ingress Redirected tcp gateway:5000#8 for web:5000 db:80#1001 match 3 by shop/api
+    proxy> tcp [198.19.1.1]:5000 db:80 syn => proxy: tcp [198.18.1.3]:5000 proxy:15001 syn; Ingress Redirected tcp gateway:5000#8 for job:5000 db:80#1001 match 3 by shop/api
+    proxy> tcp [198.19.1.2]:5000 db:80 syn => db: tcp gateway:5000 db:80 syn
+    proxy> tcp [198.19.1.3]:5000 db:80 syn => db: tcp gateway:5001 db:80 syn
+    ");
+    let clients = ["gateway:5000 db:80", "gateway:5001 db:80"].map(|connection| lab.client_of(connection));
+    assert_snapshot!(format!("{clients:?}"), @r#"[Some("web:5000"), Some("job:5000")]"#);
+}

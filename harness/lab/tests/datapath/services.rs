@@ -78,10 +78,10 @@ fn a_host_outside_reaches_only_services_that_are_open_to_it() {
     assert_snapshot!(lab.play("client> tcp client:5002 service:80 syn"), @"client> tcp client:5002 service:80 syn => db: tcp client:5002 db:8080 syn");
 }
 
-/// A flow is known by its client's port, which the node keeps unless another connection has it.
+/// Two clients whose ports are the same are told apart, in flows and where they arrive.
 #[test]
-fn a_node_gives_a_client_the_port_of_a_closed_connection() {
-    let mut lab = Lab::new(&[]);
+fn a_node_tells_for_which_client_it_connects() {
+    let mut lab = Lab::new(&[&rules("lockdown", "db", "ingress: [{}]")]);
     lab.lead_over_node("service");
     let told = lab.play(
         "web> tcp web:5000 service:80 syn
@@ -91,12 +91,18 @@ fn a_node_gives_a_client_the_port_of_a_closed_connection() {
          vault> tcp vault:5000 service:80 syn",
     );
     assert_snapshot!(told, @"
-    web> tcp web:5000 service:80 syn => db: tcp host:5000 db:8080 syn
+    web> tcp web:5000 service:80 syn => db: tcp host:5000 db:8080 syn; Ingress Forwarded tcp host:5000#1 for web:5000 db:8080#1001 match 1
     db> tcp db:8080 host:5000 syn+ack => web: tcp service:80 web:5000 syn+ack
-    job> tcp job:5000 service:80 syn => db: tcp host:5001 db:8080 syn
+    job> tcp job:5000 service:80 syn => db: tcp host:5001 db:8080 syn; Ingress Forwarded tcp host:5001#1 for job:5000 db:8080#1001 match 1
     web> tcp web:5000 service:80 rst => db: tcp host:5000 db:8080 rst
-    vault> tcp vault:5000 service:80 syn => db: tcp host:5000 db:8080 syn
+    vault> tcp vault:5000 service:80 syn => db: tcp host:5002 db:8080 syn; Ingress Forwarded tcp host:5002#1 for vault:5000 db:8080#1001 match 1
     ");
+    let clients = ["host:5000 db:8080", "host:5001 db:8080", "web:5000 db:8080"];
+    let shown = format!("{:?}", clients.map(|connection| lab.client_of(connection)));
+    assert_snapshot!(shown, @r#"[Some("web:5000"), Some("job:5000"), None]"#);
+    lab.play("+ 61\nweb> tcp web:5009 db:80 syn");
+    lab.datapath.expire(lab.at);
+    assert_eq!(clients.map(|connection| lab.client_of(connection)), [None, None, None]);
 }
 
 #[test]

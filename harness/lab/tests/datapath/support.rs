@@ -10,22 +10,26 @@ use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::datapath::identity::reserved;
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
+use verdikt_lab::hidden_clients::HiddenClients;
 use verdikt_lab::policy::{AddressOwner, PolicyVersion};
 use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::{DropReason, Flow, FlowKind};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::Enforcement;
-use verdikt_scenario::topology::{Endpoint, Node, Pod, Protocol, Topology, WorldHost};
+use verdikt_scenario::topology::{
+    CiliumEndpoint, Endpoint, GatewayRoute, Node, Pod, Port, Protocol, Topology, WorldHost,
+};
 
 /// Name, addresses. Pods have a label `app` with their name.
-pub(crate) const ENDPOINTS: [(&str, &str, &str); 6] = [
+pub(crate) const ENDPOINTS: [(&str, &str, &str); 7] = [
     ("web", "10.0.0.1", "fd00::1"),
     ("db", "10.0.0.2", "fd00::2"),
     ("job", "10.0.0.3", "fd00::3"),
     ("vault", "10.0.0.4", "fd00::4"),
     ("client", "203.0.113.10", "2001:db8::10"),
     ("host", "10.0.0.254", "fd00::254"),
+    ("gateway", "10.0.0.253", "fd00::253"),
 ];
 
 /// Other addresses that have a name in the notation.
@@ -44,6 +48,7 @@ pub(crate) const PROXY: LinkId = LinkId(99);
 
 pub(crate) struct Lab {
     pub(crate) datapath: Datapath,
+    hidden: Arc<HiddenClients>,
     pub(crate) at: Duration,
     pub(crate) effects: Effects,
     topology: Topology,
@@ -105,6 +110,7 @@ pub(crate) fn endpoint(name: &str) -> Endpoint {
     match name {
         "client" => Endpoint::World(name.parse().unwrap()),
         "host" => Endpoint::Node(name.parse().unwrap()),
+        "gateway" => Endpoint::Cilium(CiliumEndpoint::Ingress),
         pod => Endpoint::Pod(format!("shop/{pod}").parse().unwrap()),
     }
 }
@@ -133,12 +139,20 @@ impl Lab {
                         },
                     );
                 }
-                _ => drop(topology.nodes.insert(name.parse().unwrap(), Node::default())),
+                Endpoint::Node(node) => drop(topology.nodes.insert(node, Node::default())),
+                Endpoint::Cilium(own) => drop(topology.cilium.insert(own)),
             }
         }
-        let redirects = Arc::new(Redirects::default());
+        let route = GatewayRoute {
+            host: None,
+            prefix: "/".to_owned(),
+            service: "shop/db".parse().unwrap(),
+            port: Port::new(80).unwrap(),
+        };
+        topology.routes.push(route);
+        let (redirects, hidden) = (Arc::new(Redirects::default()), Arc::new(HiddenClients::default()));
         let policy = policy(&topology, policies, 1, false);
-        let mut datapath = Datapath::new(redirects, Arc::clone(&policy));
+        let mut datapath = Datapath::new(redirects, Arc::clone(&hidden), Arc::clone(&policy));
         for (index, (name, v4, v6)) in ENDPOINTS.into_iter().enumerate() {
             let addresses: Vec<IpAddr> = vec![v4.parse().unwrap(), v6.parse().unwrap()];
             let identity = reserved(&policy.identity(addresses[0]));
@@ -147,8 +161,8 @@ impl Lab {
             datapath.attach(LinkId(index), owner);
         }
         datapath.attach(PROXY, LinkOwner::Proxy);
-        let mut lab =
-            Self { datapath, at: Duration::ZERO, effects: Effects::default(), topology, revision: 1 };
+        let (at, effects) = (Duration::ZERO, Effects::default());
+        let mut lab = Self { datapath, hidden, at, effects, topology, revision: 1 };
         lab.serve("service:80 db:8080, service6:80 db6:8080, empty:80");
         lab
     }
@@ -168,6 +182,13 @@ impl Lab {
         let mut table = table(services);
         table.open = table.backends.keys().map(|(address, ..)| *address).collect();
         self.datapath.set_services(table);
+    }
+
+    /// The client for which a node or the gateway has a connection: `host:5000 db:8080` of `web:5000`.
+    pub(crate) fn client_of(&self, connection: &str) -> Option<String> {
+        let (peer, server) = connection.split_once(' ').unwrap();
+        let client = self.hidden.of(Protocol::Tcp, socket(peer), socket(server))?;
+        Some(socket_name(client.ip(), client.port()))
     }
 
     /// Puts other policies in force.
@@ -439,12 +460,14 @@ fn flow(flow: &Flow) -> String {
     };
     let by =
         if flow.policies.is_empty() { String::new() } else { format!(" by {}", flow.policies.join(" ")) };
+    let client = |client: SocketAddr| format!(" for {}", socket_name(client.ip(), client.port()));
     format!(
-        "{:?} {:?} {} {} {} match {}{by}{reason}",
+        "{:?} {:?} {} {}{} {} match {}{by}{reason}",
         flow.direction,
         flow.verdict,
         flow.protocol,
         end(&flow.source),
+        flow.client.map_or(String::new(), client),
         end(&flow.destination),
         flow.match_type
     )

@@ -18,6 +18,7 @@ pub(crate) const TRIALS: Trials = &[
     ("dns::addresses_are_learned_before_the_answer_comes", addresses_are_learned_before_the_answer_comes),
     ("dns::names_without_a_rule_are_refused", names_without_a_rule_are_refused),
     ("dns::a_connection_carries_many_queries", a_connection_carries_many_queries),
+    ("dns::for_a_client_that_has_gone_nothing_is_learned", for_a_client_that_has_gone_nothing_is_learned),
     ("dns::what_is_no_query_is_not_forwarded", what_is_no_query_is_not_forwarded),
     ("dns::six_is_learned_as_four", six_is_learned_as_four),
     ("dns::a_flood_leaves_room_for_others", a_flood_leaves_room_for_others),
@@ -306,6 +307,21 @@ fn a_connection_carries_many_queries() {
     4 NoError, 1 records
     5 NXDomain, 0 records
     ");
+}
+
+/// What a server answers later would be learned of another step.
+fn for_a_client_that_has_gone_nothing_is_learned() {
+    let bench = Bench::new("names web", &[rules("web", "web", RULES)]);
+    let listener = bench.listener("names:53");
+    let mut stream = bench.connect("web", "names:53").unwrap();
+    write_message(&mut stream, &query(1, "plain.example.test."));
+    let (mut asked, _) = listener.accept().unwrap();
+    let asked_for = read_message(&mut asked).unwrap();
+    assert_eq!(Message::from_vec(&asked_for).unwrap().metadata.id, 1);
+    drop(stream);
+    // Sooner than it gives up to wait for an answer.
+    asked.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert_eq!(asked.read(&mut [0]).unwrap(), 0);
 }
 
 fn what_is_no_query_is_not_forwarded() {

@@ -56,6 +56,7 @@ fn denied() -> Evidence {
         verdict: FlowVerdict::Dropped,
         direction: FlowDirection::Ingress,
         source: end([10, 0, 0, 1], 40_000),
+        client: None,
         destination: end([10, 0, 0, 2], 80),
         protocol: FlowProtocol::Port(Protocol::Tcp),
         drop_reason: Some(DropReason::PolicyDenied),

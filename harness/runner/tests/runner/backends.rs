@@ -115,6 +115,7 @@ fn denial(from: SocketAddr, to: SocketAddr) -> Flow {
         verdict: FlowVerdict::Dropped,
         direction: FlowDirection::Ingress,
         source: end(from),
+        client: None,
         destination: end(to),
         protocol: FlowProtocol::Port(Protocol::Tcp),
         drop_reason: Some(DropReason::PolicyDenied),

@@ -329,6 +329,7 @@ impl Player<'_> {
             verdict,
             direction: if place == "ingress" { FlowDirection::Ingress } else { FlowDirection::Egress },
             source: end(source),
+            client: None,
             destination: end(SERVER.parse().unwrap()),
             protocol: FlowProtocol::Port(self.protocol),
             drop_reason,

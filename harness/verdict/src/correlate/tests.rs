@@ -30,6 +30,7 @@ fn flow(text: &str) -> Flow {
         verdict: FlowVerdict::Forwarded,
         direction: FlowDirection::Egress,
         source: end(source),
+        client: None,
         destination: end(destination),
         protocol,
         drop_reason: None,
@@ -147,6 +148,21 @@ fn a_node_may_stand_in_the_place_of_the_client() {
     check("tcp 192.0.2.8:40000 -> 10.244.0.5:80", false);
     check("udp 192.0.2.7:40000 -> 10.244.0.5:80", false);
     check("tcp 192.0.2.7:40000 -> 10.244.0.6:80", false);
+}
+
+/// What the datapath knows outweighs a port that happens to be the same.
+#[test]
+fn a_flow_is_of_the_client_that_it_names() {
+    let behind = ["10.244.0.5:80".parse().unwrap()];
+    let stage = stage("connect tcp 203.0.113.1:40000 -> 10.0.0.9:80");
+    let check = |client: &str, flow_text: &str, expected: bool| {
+        let told = Flow { client: Some(client.parse().unwrap()), ..flow(flow_text) };
+        let relays = ["192.0.2.7".parse().unwrap()];
+        let is = is_of_stage(&told, &stage, &behind, &DnsServers::Anybody, &relays);
+        assert_eq!(is, expected, "{flow_text} for {client}");
+    };
+    check("203.0.113.1:40000", "tcp 192.0.2.7:40001 -> 10.244.0.5:80", true);
+    check("203.0.113.2:40000", "tcp 192.0.2.7:40000 -> 10.244.0.5:80", false);
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn flow(kind: FlowKind, verdict: FlowVerdict, direction: FlowDirection) -> Flow 
         verdict,
         direction,
         source: end("10.0.0.1", 40_000),
+        client: None,
         destination: end("10.0.0.2", 80),
         protocol: FlowProtocol::Port(Protocol::Tcp),
         drop_reason: None,

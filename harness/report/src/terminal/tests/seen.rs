@@ -49,6 +49,7 @@ fn flow(direction: FlowDirection, verdict: FlowVerdict, drop_reason: Option<Drop
         verdict,
         direction,
         source: end(CLIENT, None),
+        client: None,
         destination: end(SERVER, Some("database/redis")),
         protocol: FlowProtocol::Port(Protocol::Tcp),
         drop_reason,

@@ -17,6 +17,7 @@ fn flow() -> Box<Flow> {
         verdict: FlowVerdict::Forwarded,
         direction: FlowDirection::Egress,
         source: end(),
+        client: None,
         destination: end(),
         protocol: FlowProtocol::Other(0),
         drop_reason: None,
