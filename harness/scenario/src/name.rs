@@ -15,6 +15,8 @@ pub struct NameError {
     pub text: String,
     /// The expected kind of name, with its rule: completes "is not …".
     pub expected: &'static str,
+    /// The name that was probably meant.
+    pub meant: Option<String>,
 }
 
 /// An RFC 1123 label: lower-case letters, digits and inner hyphens, at most 63 characters.
@@ -60,7 +62,9 @@ macro_rules! name_type {
                 if check(text) {
                     Ok(Self(Arc::from(text)))
                 } else {
-                    Err(NameError { text: text.to_owned(), expected: $expected })
+                    let plain = text.trim_end_matches('.').to_ascii_lowercase();
+                    let meant = Some(plain).filter(|plain| plain != text && check(plain));
+                    Err(NameError { text: text.to_owned(), expected: $expected, meant })
                 }
             }
         }
@@ -148,7 +152,8 @@ impl FromStr for NamespacedName {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let Some((namespace, name)) = text.split_once('/') else {
-            return Err(NameError { text: text.to_owned(), expected: "of the form `namespace/name`" });
+            let meant = is_dns_subdomain(text).then(|| format!("NAMESPACE/{text}"));
+            return Err(NameError { text: text.to_owned(), expected: "of the form `namespace/name`", meant });
         };
         Ok(Self { namespace: namespace.parse()?, name: name.parse()? })
     }

@@ -1,5 +1,6 @@
 //! The topology: namespaces, pods, services, nodes, and hosts outside the cluster.
 
+mod addresses;
 mod api_channel;
 mod api_server;
 mod dns;

@@ -4,6 +4,7 @@ mod bad_situations;
 mod boundary;
 mod bytes;
 mod disk;
+mod guesses;
 mod kubectl;
 mod policies;
 mod rendering;

@@ -102,7 +102,7 @@ pub(super) fn endpoint_answers(
         all.push("dns 53".to_owned());
     }
     let all = if all.is_empty() {
-        "it serves nothing".to_owned()
+        format!("it serves nothing: give it `serves: [{}]`", wanted(protocol, port, scheme))
     } else {
         format!("it serves {}", listed(all.iter().map(String::as_str)))
     };
@@ -182,16 +182,21 @@ pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, M
         let nothing = || "names lead to services and to hosts outside, and there are neither".to_owned();
         let near = || did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
         let other = || if known.is_empty() { nothing() } else { near() };
-        let help = of_address(name.as_str()).or_else(|| of_api_server(name.as_str())).unwrap_or_else(other);
+        let help = of_address(name.as_str(), topology)
+            .or_else(|| of_api_server(name.as_str()))
+            .unwrap_or_else(other);
         Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
     })
 }
 
 /// What to do about an address in place of a name.
-fn of_address(text: &str) -> Option<String> {
-    let address: IpAddr = text.parse().ok()?;
-    Some(format!(
-        "attempts name what they are for: make it a host outside, `world: {{far: {{address: {address}, serves: [tcp 443]}}}}`, or \
-         name the pod, service or node that has it"
-    ))
+pub(super) fn of_address(text: &str, topology: &Topology) -> Option<String> {
+    let address: IpAddr = text.trim_matches(['[', ']']).parse().ok()?;
+    Some(match topology.owner_of(address) {
+        Some(owner) => format!("it is the address of `{owner}`: write `{owner}` in its place"),
+        None => format!(
+            "attempts name what they are for: make it a host outside, `world: {{far: {{address: {address}, serves: [tcp 443]}}}}`, \
+             or name the pod, service or node that has it"
+        ),
+    })
 }

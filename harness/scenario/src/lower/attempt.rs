@@ -1,6 +1,7 @@
 //! Parses attempts and sources, and resolves them in a topology.
 
 mod family;
+mod guesses;
 mod http;
 mod icmp;
 mod kept;
@@ -9,13 +10,16 @@ mod nodes;
 
 use std::collections::BTreeSet;
 
+use ipnet::IpNet;
+
 use self::family::{of_family, split_family};
+use self::guesses::other_kind;
 use self::http::http;
 use self::icmp::icmp;
 pub use self::names::as_source_means_it;
 pub(crate) use self::names::{OwnAttempt, by_namespace};
 use self::names::{in_own_namespace, relative};
-use super::answers::reachable;
+use super::answers::{of_address, reachable};
 use super::backend::{over, split_kept, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
@@ -23,22 +27,14 @@ use super::suggest::{did_you_mean, of_api_server};
 use crate::attempt::{Attempt, IpFamily, Scheme, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
-    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Service, Topology,
+    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, REMOTE_NODE,
+    Service, Topology, WorldHost,
 };
 
 /// The schemes of URLs.
 const URLS: [(&str, Scheme); 2] = [("http://", Scheme::Http), ("https://", Scheme::Https)];
 
 const KINDS: &[&str] = &["tcp", "udp", "sctp", "icmp", "http", "https", "dns", "dns+tcp"];
-
-/// Common names of attempts in other tools, with the word to use here.
-const OTHER_KINDS: &[(&str, &str)] = &[
-    ("ping", "icmp namespace/pod"),
-    ("icmpv4", "icmp4 namespace/pod"),
-    ("websocket", "http GET namespace/pod:80/path Connection=Upgrade Upgrade=websocket"),
-    ("ws", "http GET namespace/pod:80/path Connection=Upgrade Upgrade=websocket"),
-    ("wss", "https GET namespace/pod:443/path Connection=Upgrade Upgrade=websocket"),
-];
 
 /// Parses an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
@@ -79,14 +75,7 @@ fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Res
         "dns" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Udp }),
         "dns+tcp" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Tcp }),
         _ if served::IN_TLS.contains(&kind) => Err(served::in_tls(kind)),
-        _ => {
-            let help = || did_you_mean(kind, "an attempt begins with", KINDS);
-            let help = OTHER_KINDS
-                .iter()
-                .find(|(other, _)| *other == kind)
-                .map_or_else(help, |(_, write)| format!("write `{write}`"));
-            Err(Mistake::new(format!("`{kind}` is not a kind of attempt")).help(help))
-        }
+        _ => Err(other_kind(kind, rest, topology)),
     }
 }
 
@@ -110,13 +99,15 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
     }
     let known: Vec<String> = topology.sources().iter().map(Endpoint::to_string).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let name = text.parse::<NamespacedName>().ok();
-    if name.is_some_and(|name| topology.services.contains_key(&name) || text == DNS_SERVICE) {
+    let (prefix, name) = split_prefix(text);
+    let of_service = name.parse().ok().filter(|name| topology.services.contains_key(name));
+    if prefix != Some(Prefix::Pod) && (of_service.is_some() || name == DNS_SERVICE) {
         let help = "name the pods that make the attempt".to_owned();
-        return Err(Mistake::new(format!("`{text}` is a service, and services attempt nothing")).help(help));
+        return Err(Mistake::new(format!("`{name}` is a service, and services attempt nothing")).help(help));
     }
     let what = if text.contains('/') { "pod" } else { "source" };
-    let help = of_cilium(text).unwrap_or_else(|| did_you_mean(text, "the sources are", &known));
+    let help = of_cilium(text).or_else(|| of_node(text)).or_else(|| of_other_name(text, topology));
+    let help = help.unwrap_or_else(|| did_you_mean(text, "the sources are", &known));
     Err(Mistake::new(format!("no {what} is called `{text}`")).help(help))
 }
 
@@ -160,11 +151,12 @@ pub(crate) fn find_source(text: &str, topology: &Topology) -> Option<Endpoint> {
 
 fn dns_name(text: &str) -> Result<DnsName, Mistake> {
     if text.split_whitespace().nth(1).is_some() {
-        return Err(
-            Mistake::new("a DNS attempt has one name").help("write `dns api.example.test`".to_owned())
-        );
+        let name = text.split_whitespace().find(|word| word.contains('.')).unwrap_or("api.example.test");
+        return Err(Mistake::new("a DNS attempt has one name").help(format!("write `dns {name}`")));
     }
-    Ok(text.parse()?)
+    let name = text.parse::<DnsName>().map_err(Mistake::from);
+    let whole = "write the whole name: `api.example.test`, or of a service `web.shop.svc.cluster.local`";
+    name.map_err(|mistake| if text.contains('.') { mistake } else { mistake.help(whole.to_owned()) })
 }
 
 /// The advice for a name that a pod and a service share.
@@ -193,21 +185,32 @@ fn target(prefix: Option<Prefix>, text: &str, topology: &Topology) -> Result<Tar
         (Some(Prefix::Pod), Some(name)) if is_pod && is_service => {
             Ok(Target::PodOfSharedName(Endpoint::Pod(name)))
         }
-        (Some(Prefix::Pod), _) if !is_pod && text != DNS_POD => {
-            Err(no_target(text, "pod", topology.pods.keys().map(ToString::to_string), "the pods are"))
-        }
+        (Some(Prefix::Pod), _) if !is_pod && text != DNS_POD => Err(no_target(
+            text,
+            "pod",
+            topology,
+            topology.pods.keys().map(ToString::to_string),
+            "the pods are",
+        )),
         (Some(Prefix::Service), _) if !is_service && text != DNS_SERVICE => {
             let known = topology.services.keys().map(ToString::to_string);
-            Err(no_target(text, "service", known, "the services are"))
+            Err(no_target(text, "service", topology, known, "the services are"))
         }
         _ => target_of_any_kind(text, topology),
     }
 }
 
-fn no_target(text: &str, what: &str, known: impl Iterator<Item = String>, they_are: &str) -> Mistake {
+fn no_target(
+    text: &str,
+    what: &str,
+    topology: &Topology,
+    known: impl Iterator<Item = String>,
+    they_are: &str,
+) -> Mistake {
     let known: Vec<String> = known.collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let help = of_cilium(text).or_else(|| of_api_server(text));
+    let help = of_cilium(text).or_else(|| of_api_server(text)).or_else(|| of_node(text));
+    let help = help.or_else(|| of_address(text, topology));
     let help = help.unwrap_or_else(|| did_you_mean(text, they_are, &known));
     Mistake::new(format!("no {what} is called `{text}`")).help(help)
 }
@@ -226,7 +229,48 @@ fn of_cilium(text: &str) -> Option<String> {
     }
 }
 
+/// What to do about a node that the topology leaves out.
+fn of_node(text: &str) -> Option<String> {
+    let node = match text {
+        LOCAL_NODE | "node" | "localhost" => LOCAL_NODE,
+        REMOTE_NODE => REMOTE_NODE,
+        "kube-apiserver" => {
+            let own = "`nodes: {control: {apiServer: true, serves: [tcp 6443]}}`";
+            return Some(format!("say where the API server is, and name that: {own}"));
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "add the node to the topology, with what it serves: `nodes: {{{node}: {{serves: [tcp 10250]}}}}`"
+    ))
+}
+
+/// What to do about another name than the one that a source has in the topology.
+fn of_other_name(text: &str, topology: &Topology) -> Option<String> {
+    if let Some(owner) = text.parse().ok().and_then(|address| topology.owner_of(address)) {
+        return Some(format!("it is the address of `{owner}`: write `{owner}`"));
+    }
+    let has_name = |host: &WorldHost| host.names.iter().any(|name| name.as_str() == text);
+    let host = topology.world.iter().find(|(_, host)| has_name(host)).map(|(name, _)| name);
+    match (text, host) {
+        (_, Some(host)) => Some(format!("it leads to `{host}`: write `{host}`")),
+        ("world", None) => {
+            Some("name a host outside: `world: {client: {}}` in the topology, and `client` here".to_owned())
+        }
+        (text, None) if text.contains(['*', '=']) => {
+            Some("name one source; `verdikt matrix` shows all of them".to_owned())
+        }
+        _ => None,
+    }
+}
+
 fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake> {
+    if text.parse::<IpNet>().is_ok() {
+        let mistake = Mistake::new(format!("`{text}` is a range, and an attempt goes to one address"));
+        let help =
+            "name a host outside that is in it: `world: {far: {address: 203.0.113.7, serves: [tcp 443]}}`";
+        return Err(mistake.help(help.to_owned()));
+    }
     if !text.contains('/') && text.contains('.') {
         return Ok(Target::Name(relative(text, topology).map_or_else(|| text.parse(), Ok)?));
     }
@@ -248,7 +292,7 @@ fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake
         return Ok(Target::Name(name));
     }
     let what = if text.contains('/') { "pod or service" } else { "host or node" };
-    Err(no_target(text, what, targets(topology).into_iter(), "the targets are"))
+    Err(no_target(text, what, topology, targets(topology).into_iter(), "the targets are"))
 }
 
 fn target_service(name: NamespacedName, topology: &Topology) -> Result<Target, Mistake> {

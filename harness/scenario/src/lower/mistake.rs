@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::name::NameError;
 use crate::place::Position;
+use crate::version::VersionError;
 
 /// A problem in a text, with advice.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,14 +65,15 @@ impl Mistakes {
     }
 }
 
-macro_rules! mistake_from {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Mistake {
-            fn from(error: $error) -> Self {
-                Self::new(error.to_string())
-            }
-        })*
-    };
+impl From<NameError> for Mistake {
+    fn from(error: NameError) -> Self {
+        let help = error.meant.as_ref().map(|name| format!("write `{name}`"));
+        Self::new(error.to_string()).help(help)
+    }
 }
 
-mistake_from!(crate::name::NameError, crate::version::VersionError);
+impl From<VersionError> for Mistake {
+    fn from(error: VersionError) -> Self {
+        Self::new(error.to_string())
+    }
+}

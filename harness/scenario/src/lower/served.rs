@@ -32,7 +32,13 @@ pub(crate) fn in_tls(word: &str) -> Mistake {
 pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     let number = if digits { text.parse::<Port>().ok() } else { None };
-    number.ok_or_else(|| Mistake::new(format!("`{text}` is not a port: ports are numbers from 1 to 65535")))
+    number.ok_or_else(|| {
+        let help = match text.split_once(['-', ':', ',']) {
+            Some((first, _)) if first.parse::<u16>().is_ok() => Some(format!("write one port: `{first}`")),
+            _ => None,
+        };
+        Mistake::new(format!("`{text}` is not a port: ports are numbers from 1 to 65535")).help(help)
+    })
 }
 
 /// The largest range of ports: each port has its own server.
@@ -60,7 +66,15 @@ pub(crate) fn served(text: &str) -> Result<Vec<Served>, Mistake> {
     };
     let name = name.map(str::parse::<PortName>).transpose()?;
     let (first, last) = match number.split_once('-') {
+        Some((first, last)) if first.is_empty() || last.is_empty() => {
+            let mistake = Mistake::new(format!("`{number}` is a range without an end"));
+            return Err(mistake.help("write both ports: `8000-8010`".to_owned()));
+        }
         Some((first, last)) => (port(first)?, port(last)?),
+        None if number.contains(':') => {
+            let mistake = Mistake::new(format!("`{number}` is neither a port nor a range of ports"));
+            return Err(mistake.help(format!("write `{}`", number.replace(':', "-"))));
+        }
         None => (port(number)?, port(number)?),
     };
     if last < first || last.get() - first.get() >= LARGEST_RANGE {

@@ -216,12 +216,8 @@ fn take(
     }
     let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
         let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
-        let switch = format!("{name}.enabled");
-        let help = if names.contains(&switch.as_str()) {
-            format!("did you mean `{switch}`?")
-        } else {
-            did_you_mean(name, "the settings are", &names)
-        };
+        let help = guessed(name, &names);
+        let help = help.unwrap_or_else(|| did_you_mean(name, "the settings are", &names));
         return Err(Mistake::new(format!(
             "no setting of Cilium that matters to policies is called `{name}`"
         ))
@@ -235,6 +231,33 @@ fn take(
         Mistake::new(format!("the setting `{name}` has another value than it can have"))
             .help(format!("give it {wanted}"))
     })
+}
+
+/// Keys of the `ConfigMap` `cilium-config` and of older charts, each with the setting of the chart that it is.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("enable-host-firewall", "hostFirewall.enabled"),
+    ("enable-l7-proxy", "l7Proxy"),
+    ("enable-policy", "policyEnforcementMode"),
+    ("enable-k8s-networkpolicy", "k8sNetworkPolicy.enabled"),
+    ("enable-k8s-cluster-network-policy", "k8sClusterNetworkPolicy.enabled"),
+    ("enable-ipv6", "ipv6.enabled"),
+    ("enable-node-selector-labels", "nodeSelectorLabels"),
+    ("enable-extended-ip-protocols", "extendedIPProtocols.enabled"),
+    ("enable-non-default-deny-policies", "enableNonDefaultDenyPolicies"),
+    ("policy-default-local-cluster", "clustermesh.policyDefaultLocalCluster"),
+    ("tunnel", "routingMode"),
+    ("tunnelProtocol", "routingMode"),
+];
+
+/// What to do about the name of a setting that is another one's, in part or elsewhere.
+fn guessed(name: &str, names: &[&str]) -> Option<String> {
+    if name == "networkPolicyApi" {
+        return Some("it stands beside `settings` in the topology".to_owned());
+    }
+    let elsewhere = OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, known)| *known);
+    let is_part = |known: &&&str| known.split('.').any(|part| part == name);
+    let known = elsewhere.or_else(|| names.iter().find(is_part).copied())?;
+    Some(format!("did you mean `{known}`?"))
 }
 
 fn switch(value: &SettingWord) -> Result<bool, &'static str> {

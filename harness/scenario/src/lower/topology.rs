@@ -335,7 +335,12 @@ fn host_name(
 pub(super) fn address(text: &str) -> Result<IpAddr, Mistake> {
     let bad = || Mistake::new(format!("`{text}` is not the address of a host"));
     let Ok(address) = text.parse::<IpAddr>() else {
-        let help = text.contains('/').then(|| "write an address, not a range".to_owned());
+        let help = if text.contains('/') {
+            "write an address, not a range"
+        } else {
+            "write an address: `203.0.113.7`"
+        };
+        let help = help.to_owned();
         return Err(bad().help(help));
     };
     if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
@@ -348,6 +353,11 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Mistake> {
 
 /// A host outside the cluster or a node that the topology has.
 pub(crate) fn known_backend(text: &str, draft: &TopologyDraft) -> Result<HostName, Mistake> {
+    if text.parse().is_ok_and(|name| draft.topology.pods.contains_key(&name)) {
+        let mistake =
+            Mistake::new(format!("`{text}` is a pod, and pods stand behind a service by their labels"));
+        return Err(mistake.help("write `selects: {app: web}` with its labels".to_owned()));
+    }
     let name = text.parse::<HostName>()?;
     let Topology { world, nodes, .. } = &draft.topology;
     if world.contains_key(&name) || nodes.contains_key(&name) {

@@ -146,6 +146,7 @@ impl SchemaCheck<'_> {
             "number" if wanted.contains(&"string") => {
                 Some("write it in quotes: without them YAML takes 1.20 for the number 1.2")
             }
+            "integer" if what == "an entry of `serves`" => Some("say what listens there: `tcp 8080`"),
             "boolean" | "integer" if wanted.contains(&"string") => Some("write it in quotes"),
             "null" if what == "`expect`" => {
                 Some("name at least one attempt below it: `tcp database/redis:6379: {allow: others}`")

@@ -13,6 +13,27 @@ const KEYS: &[(&str, &str, &str)] = &[
         "a service without an address of its own is `headless: true`; leave it out of others",
     ),
     ("selector", "selects", "did you mean `selects`?"),
+    (
+        "trafficPolicy",
+        "externalTrafficPolicy",
+        "it is `externalTrafficPolicy` for clients outside, and `internalTrafficPolicy` for those inside",
+    ),
+    (
+        "gateway",
+        "routes",
+        "the gateway is `cilium: [ingress]`, and where it leads is `routes: {/: shop/web:80}`",
+    ),
+    (
+        "ingress",
+        "routes",
+        "the gateway is `cilium: [ingress]`, and where it leads is `routes: {/: shop/web:80}`",
+    ),
+    ("cname", "aliases", "did you mean `aliases`?"),
+    (
+        "searches",
+        "nameservers",
+        "attempts are made by whole names; those of services may leave out what every pod searches: `tcp web.shop:80`",
+    ),
     ("ports", "serves", "what it listens on is `serves: [tcp 8080]`"),
     ("containers", "serves", "what it listens on is `serves: [tcp 8080]`"),
     (
@@ -49,6 +70,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("`labels`", "write each label with its value: `{app: web}`"),
     ("`selects`", "write each label with its value: `{app: web}`"),
     ("`dns`", "say what it is: `{cache: host}`, `{service: openshift-dns/dns-default}`"),
+    ("`audit`", "it names pods, `[shop/web]`; all endpoints are audited by `mode: audit`"),
     ("`secrets`", "name them: `[shop/certificate]`; what is in them, manifests say"),
 ];
 

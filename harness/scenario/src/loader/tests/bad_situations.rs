@@ -114,7 +114,8 @@ fn an_icmp_message(#[case] attempt: &str, #[case] expected: &str) {
 #[case::of_the_step_before("tcp data/redis:6379 kept: {allow: [shop/web, shop/api, client, pay]}", "")]
 #[case::of_somebody_else(
     "tcp data/redis:6379 kept: {allow: [shop/web, host]}",
-    "s.yaml:23:50: no source is called `host` => the sources are: `data/other`, `data/redis`, `shop/api`, `shop/web`, `client` and `pay`"
+    "s.yaml:23:50: no source is called `host` => add the node to the topology, with what it serves: `nodes: {host: {serves: [tcp \
+     10250]}}`"
 )]
 #[case::to_a_server_that_says_nothing_back(
     "tcp shop/web:80 kept: {allow: others}",
@@ -127,13 +128,13 @@ fn an_icmp_message(#[case] attempt: &str, #[case] expected: &str) {
 )]
 #[case::to_a_service(
     "tcp shop/front:8080 kept: {allow: others}",
-    "s.yaml:23:5: only TCP connections to an endpoint are kept => write `tcp` and the pod, host or node: `tcp shop/web:80 \
-     kept`"
+    "s.yaml:23:5: only TCP connections to an endpoint are kept => write `tcp` and the pod, host or node: `tcp shop/web-0:80 \
+     kept`; of a pod and a service of one name the pod is `pod:shop/web`"
 )]
 #[case::of_another_protocol(
     "icmp data/redis kept: {allow: others}",
-    "s.yaml:23:5: only TCP connections to an endpoint are kept => write `tcp` and the pod, host or node: `tcp shop/web:80 \
-     kept`"
+    "s.yaml:23:5: only TCP connections to an endpoint are kept => write `tcp` and the pod, host or node: `tcp shop/web-0:80 \
+     kept`; of a pod and a service of one name the pod is `pod:shop/web`"
 )]
 fn a_kept_connection(#[case] cell: &str, #[case] expected: &str) {
     let text = GOOD
@@ -419,7 +420,7 @@ fn a_word_of_manifests(#[case] place: &str, #[case] written: &str, #[case] expec
 #[case::trust_in_no_secret(
     "shop/web: {",
     "shop/web: {trusts: [own], ",
-    "`own` is not of the form `namespace/name`"
+    "`own` is not of the form `namespace/name` => write `NAMESPACE/own`"
 )]
 #[case::trust_without_brackets(
     "shop/web: {",

@@ -61,7 +61,7 @@ fn documents_that_are_no_policies() {
       s.yaml:24:7: no policy of this step is called `data/lockdown` => its policies are: `kube-system/lockdown`
     , namespace: Data}
       s.yaml:24:7: no policy of this step is called `data/lockdown` => did you mean `Data/lockdown`?
-      s.yaml:28:39: `Data` is not a namespace name (lower-case letters, digits and inner hyphens, at most 63 characters)
+      s.yaml:28:39: `Data` is not a namespace name (lower-case letters, digits and inner hyphens, at most 63 characters) => write `data`
     kind: CiliumClusterwideNetworkPolicy
       s.yaml:28:39: a CiliumClusterwideNetworkPolicy has no namespace => leave `metadata.namespace` out
     ---\njust text\n---
@@ -179,7 +179,7 @@ fn plain_policies_need_no_topology() {
     insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @r"
     p/b.yaml:3:18: [no-namespace] CiliumNetworkPolicy b has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
     p/c.yml:2:13: there is no CiliumNetworkPolicy in `cilium.io/v3` => write `cilium.io/v2`
-    p/c.yml:3:18: `C` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+    p/c.yml:3:18: `C` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters) => write `c`
     p/c.yml:3:18: [no-namespace] CiliumNetworkPolicy C has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
     p/e.json:1:84: [twice] CiliumNetworkPolicy anywhere/a is there twice => it is also at p/a.yaml:3:18: of the two, the one applied last is in force
     r:1:1: there is no file or folder `r`

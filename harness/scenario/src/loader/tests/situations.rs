@@ -78,7 +78,7 @@ fn how_services_are_reached() {
     nodes: {host: {address: 203.0.113.10}}
       s.yaml:13:20: `host` has the address 203.0.113.10 already
     nodes: {host: {address: x}, far: {labels: {'a b': c}, roles: [control plane]}}
-      s.yaml:14:27: `x` is not the address of a host
+      s.yaml:14:27: `x` is not the address of a host => write an address: `203.0.113.7`
       s.yaml:14:46: `a b` is not a label key => letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit, and before it perhaps a DNS name and `/`
       s.yaml:14:65: `node-role.kubernetes.io/control plane` is not a label key => letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit, and before it perhaps a DNS name and `/`
     ");

@@ -91,7 +91,7 @@ fn attempts_that_cannot_be_made() {
     ? tpc data/redis:6379\n    : {allow: others}
       s.yaml:18:7: `tpc` is not a kind of attempt => did you mean `tcp`?
     ? data/redis:6379\n    : {allow: others}
-      s.yaml:18:7: `data/redis:6379` is not a kind of attempt => an attempt begins with: `tcp`, `udp`, `sctp`, `icmp`, `http`, `https`, `dns` and `dns+tcp`
+      s.yaml:18:7: `data/redis:6379` is not a kind of attempt => say what is tried: `tcp data/redis:6379`, or another of: tcp, udp, sctp, icmp, http, https, dns, dns+tcp
     ? tcp data/redis\n    : {allow: others}
       s.yaml:18:7: the tcp attempt has no port => write `tcp data/redis:PORT`
     ? tcp data/reddis:6379\n    : {allow: others}
@@ -113,7 +113,7 @@ fn attempts_that_cannot_be_made() {
     ? udp shop/front:8080\n    : {allow: others}
       s.yaml:18:7: service `shop/front` does not offer udp 8080 => it offers `8080/tcp`
     ? tcp client:80\n    : {allow: others}
-      s.yaml:18:7: `client` does not serve tcp 80 => it serves nothing
+      s.yaml:18:7: `client` does not serve tcp 80 => it serves nothing: give it `serves: [tcp 80]`
     ? icmp data/redis:80\n    : {allow: others}
       s.yaml:18:7: a ping has no port, and this one has `80` => write `icmp data/redis`
     ? icmp shop/front\n    : {allow: others}
@@ -135,11 +135,11 @@ fn attempts_that_cannot_be_made() {
     ? tcp api.shop.svc.cluster.local:8080\n    : {allow: others}
       s.yaml:18:7: `api.shop.svc.cluster.local` leads nowhere in this topology => the names that lead somewhere are: `pay.example.test` and `front.shop.svc.cluster.local`
     ? dns pay\n    : {allow: others}
-      s.yaml:18:7: `pay` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
+      s.yaml:18:7: `pay` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test` => write the whole name: `api.example.test`, or of a service `web.shop.svc.cluster.local`
     ? dns Pay.example.test.\n    : {allow: others}
-      s.yaml:18:7: `Pay.example.test.` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
+      s.yaml:18:7: `Pay.example.test.` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test` => write `pay.example.test`
     ? dns a.test b.test\n    : {allow: others}
-      s.yaml:18:7: a DNS attempt has one name => write `dns api.example.test`
+      s.yaml:18:7: a DNS attempt has one name => write `dns a.test`
     ? udp kube-system/coredns:54\n    : {allow: others}
       s.yaml:18:7: `kube-system/coredns` does not serve udp 54 => it serves `dns 53`
     ? tcp ingress:80\n    : {allow: others}
@@ -245,7 +245,7 @@ fn a_broken_pod_brings_no_further_mistakes() {
     data/redis: {labels: {app: redis}, serves: [tcp x]}
       s.yaml:8:49: `x` is not a port: ports are numbers from 1 to 65535
     shop/Api:
-      s.yaml:7:5: `Api` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+      s.yaml:7:5: `Api` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters) => write `api`
     ");
 }
 

@@ -17,9 +17,9 @@ fn names_labels_and_namespaces() {
     {shop: {}, data: {}, Bad_Name: {}}
       s.yaml:4:36: `Bad_Name` is not a namespace name (lower-case letters, digits and inner hyphens, at most 63 characters)
     shop-web:
-      s.yaml:6:5: `shop-web` is not of the form `namespace/name`
+      s.yaml:6:5: `shop-web` is not of the form `namespace/name` => write `NAMESPACE/shop-web`
     shop/Web:
-      s.yaml:6:5: `Web` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+      s.yaml:6:5: `Web` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters) => write `web`
     shpo/web:
       s.yaml:6:5: namespace `shpo` is not in the topology => did you mean `shop`?
     elsewhere/web:
@@ -60,7 +60,7 @@ fn what_is_served() {
     serves: [tcp 6379 as 'no name']
       s.yaml:8:49: `tcp 6379 as 'no name'` does not say what is served => write `http 80` or `http 3000 as web`
     serves: [tcp 6379, tcp 80 as Web]
-      s.yaml:8:59: `Web` is not a port name (at most 15 lower-case letters, digits and single inner hyphens, with at least one letter)
+      s.yaml:8:59: `Web` is not a port name (at most 15 lower-case letters, digits and single inner hyphens, with at least one letter) => write `web`
     serves: [tcp 6379, http 6379]
       s.yaml:8:59: port 6379 is served twice
     serves: [tcp 6379 as a, tcp 80 as a]
@@ -148,7 +148,7 @@ fn hosts_and_nodes() {
         ("nodes: {host: {}}", "nodes: {host: {}}\n  cilium: [helth]"),
     ]), @r#"
     203.0.113.300
-      s.yaml:13:20: `203.0.113.300` is not the address of a host
+      s.yaml:13:20: `203.0.113.300` is not the address of a host => write an address: `203.0.113.7`
     203.0.113.0/24
       s.yaml:13:20: `203.0.113.0/24` is not the address of a host => write an address, not a range
     127.0.0.1
@@ -158,7 +158,7 @@ fn hosts_and_nodes() {
     client: {names: [pay.example.test]}
       s.yaml:13:42: `pay.example.test` leads to `client` already
     client: {names: [Pay.example.test, localhost, a.b.svc.cluster.local]}
-      s.yaml:12:22: `Pay.example.test` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
+      s.yaml:12:22: `Pay.example.test` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test` => write `pay.example.test`
       s.yaml:12:40: `localhost` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
       s.yaml:12:51: `a.b.svc.cluster.local` is a name of the cluster, and leads to no host outside it
     client: {}\n    a.b: {}\n    others: {}

@@ -10,7 +10,9 @@ pub(super) fn on_connection(attempt: Attempt, topology: &Topology) -> Result<Att
         (attempt.plain(), attempt.target().and_then(|target| target.endpoint()))
     else {
         let mistake = Mistake::new("only TCP connections to an endpoint are kept");
-        return Err(mistake.help("write `tcp` and the pod, host or node: `tcp shop/web:80 kept`".to_owned()));
+        let write = "write `tcp` and the pod, host or node: `tcp shop/web-0:80 kept`";
+        let shared = "; of a pod and a service of one name the pod is `pod:shop/web`";
+        return Err(mistake.help(format!("{write}{shared}")));
     };
     let mut served = topology.serves(endpoint).iter().filter(|served| served.port == *port);
     if served.any(|served| served.protocol == ServedProtocol::Tcp) {

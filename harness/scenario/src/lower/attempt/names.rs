@@ -4,7 +4,7 @@ use super::super::mistake::Mistake;
 use super::super::suggest::listed;
 use super::{find_source, target_text};
 use crate::name::{DnsName, NamespaceName, NamespacedName};
-use crate::topology::{CLUSTER_DOMAIN, Endpoint, Resolved, Topology};
+use crate::topology::{CLUSTER_DOMAIN, Endpoint, Topology};
 
 /// An attempt that names a service without its namespace, as the pods of one namespace resolve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +47,11 @@ pub fn as_source_means_it(text: &str, source: &Endpoint, topology: &Topology) ->
 }
 
 /// The full name of a service that a text names with its namespace, as a pod's search list completes it: `api.shop`,
-/// `api.shop.svc`.
+/// `api.shop.svc`. The service may be an alias of a name outside.
 pub(super) fn relative(text: &str, topology: &Topology) -> Option<DnsName> {
     let suffixes = [format!(".svc.{CLUSTER_DOMAIN}"), format!(".{CLUSTER_DOMAIN}")];
     let names = suffixes.iter().filter_map(|suffix| format!("{text}{suffix}").parse::<DnsName>().ok());
-    let mut services = names.filter(|name| matches!(topology.resolve(name), Some(Resolved::Service(_))));
+    let mut services = names.filter(|name| topology.resolve(name).is_some());
     services.next()
 }
 

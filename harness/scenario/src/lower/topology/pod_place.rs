@@ -37,7 +37,11 @@ fn known_node(text: &Located<String>, draft: &TopologyDraft) -> Result<HostName,
         return Ok(name);
     }
     let known: Vec<&str> = nodes.keys().map(HostName::as_str).collect();
-    let help = did_you_mean(&text.value, "the nodes are", &known);
+    let help = if known.is_empty() {
+        format!("add it to the topology: `nodes: {{{name}: {{}}}}`")
+    } else {
+        did_you_mean(&text.value, "the nodes are", &known)
+    };
     Err(Mistake::new(format!("no node is called `{name}`")).help(help))
 }
 

@@ -28,8 +28,9 @@ pub(super) fn lower(
     let external_name =
         external_name.and_then(|alias| mistakes.keep(file, alias.position, alias_of(&alias.value, draft)));
     let external_ips = value.external_ips.iter();
-    let external_ips: BTreeSet<IpAddr> =
-        external_ips.filter_map(|it| mistakes.keep(file, it.position, address(&it.value))).collect();
+    let external_ips: BTreeSet<IpAddr> = external_ips
+        .filter_map(|it| mistakes.keep(file, it.position, external_ip(&it.value, draft)))
+        .collect();
     let source_ranges = value.load_balancer_source_ranges.iter();
     let source_ranges: BTreeSet<IpNet> =
         source_ranges.filter_map(|it| mistakes.keep(file, it.position, range(&it.value))).collect();
@@ -111,9 +112,22 @@ fn alias_of(text: &str, draft: &TopologyDraft) -> Result<DnsName, Mistake> {
     Err(Mistake::new(format!("`{name}` leads to no host outside the cluster")).help(help))
 }
 
+/// An address that no host outside and no node has.
+fn external_ip(text: &str, draft: &TopologyDraft) -> Result<IpAddr, Mistake> {
+    let address = address(text)?;
+    match draft.topology.owner_of(address) {
+        Some(owner) if !owner.contains('/') => {
+            let mistake = Mistake::new(format!("`{owner}` has the address {address} already"));
+            Err(mistake.help("give the service an address that nobody has".to_owned()))
+        }
+        _ => Ok(address),
+    }
+}
+
 fn range(text: &str) -> Result<IpNet, Mistake> {
     text.parse::<IpNet>().map_err(|_| {
-        Mistake::new(format!("`{text}` is not a range of addresses"))
-            .help("write `203.0.113.0/24`".to_owned())
+        let one = text.parse::<IpAddr>().ok().map(IpNet::from);
+        let help = one.map_or_else(|| "write `203.0.113.0/24`".to_owned(), |one| format!("write `{one}`"));
+        Mistake::new(format!("`{text}` is not a range of addresses")).help(help)
     })
 }
