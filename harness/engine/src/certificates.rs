@@ -1,5 +1,5 @@
-//! Which certificates are trusted, where a proxy terminates and originates TLS. Dates are ignored: a prediction has
-//! no clock.
+//! Which certificates are trusted, where a proxy terminates and originates TLS. Predictions ignore dates: they have no
+//! clock. [`outside_dates`] checks them for a given time.
 //!
 //! <https://docs.cilium.io/en/stable/security/tls-visibility/>
 
@@ -104,6 +104,34 @@ fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, Mistrust>
         }
     }
     Err(Mistrust::Authority)
+}
+
+/// The time at which a certificate ended, or begins, that is not valid at another time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutsideDates {
+    /// It has expired, so long after the start of 1970.
+    Expired(Duration),
+    /// It becomes valid, so long after the start of 1970.
+    NotYet(Duration),
+}
+
+/// The first certificate in PEM that is not valid at a time, so long after the start of 1970. What cannot be read is none.
+pub fn outside_dates(pem: &str, now: Duration) -> Option<OutsideDates> {
+    let now = UnixTime::since_unix_epoch(now);
+    certificates(pem).ok()?.iter().find_map(|certificate| {
+        let certificate = EndEntityCert::try_from(certificate).ok()?;
+        let usage = KeyUsage::server_auth();
+        // Dates are looked at before the authorities, of which there are none here.
+        match certificate.verify_for_usage(ALL_VERIFICATION_ALGS, &[], &[], now, usage, None, None).err()? {
+            webpki::Error::CertExpired { not_after, .. } => {
+                Some(OutsideDates::Expired(Duration::from_secs(not_after.as_secs())))
+            }
+            webpki::Error::CertNotValidYet { not_before, .. } => {
+                Some(OutsideDates::NotYet(Duration::from_secs(not_before.as_secs())))
+            }
+            _ => None,
+        }
+    })
 }
 
 fn is_for(leaf: &CertificateDer<'_>, asked: Option<&ServerName<'_>>) -> Result<(), Mistrust> {

@@ -12,6 +12,7 @@
 pub mod acceptance;
 pub mod admission;
 pub mod behaviour;
+pub mod certificates;
 pub mod datapath;
 pub mod decide;
 pub mod identity;
@@ -27,7 +28,6 @@ pub mod selected;
 pub mod selector;
 
 mod agent;
-mod certificates;
 
 mod dns;
 mod explain;

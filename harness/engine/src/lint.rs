@@ -38,6 +38,7 @@ mod redirected_address;
 mod selects_nothing;
 mod service_port;
 mod takes_gateway;
+mod unsaid_api_server;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::YamlNode;
@@ -73,6 +74,7 @@ const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
     filtered_label::lint,
     http_on_tls_port::lint,
     takes_gateway::lint,
+    unsaid_api_server::lint,
     cidr_for_node::lint,
     covered::lint,
     deny_stops_probes::lint,

@@ -57,6 +57,8 @@ pub enum RefusalKind {
     NodesOfNamespace,
     /// A kind of object that the cluster's Cilium does not read.
     NotEnforced,
+    /// A `NetworkPolicy` where Cilium is configured to read none.
+    NetworkPolicyOff,
     /// Nodes as peers, if Cilium does not know the labels of nodes.
     NodeLabelsOff,
     /// The agent crashes when it reads the object.
@@ -90,6 +92,9 @@ impl RefusalKind {
             }
             Self::NotEnforced => {
                 "use Cilium 1.20 with `k8sClusterNetworkPolicy.enabled: true`, and say so under `settings` of the topology"
+            }
+            Self::NetworkPolicyOff => {
+                "leave `k8sNetworkPolicy.enabled` out of the values of Cilium, or write it as a CiliumNetworkPolicy"
             }
             Self::Crash => "correct the value: every agent that reads this object crashes",
             Self::NotServed | Self::InvalidValue | Self::UnknownWord { meant: None } => return None,

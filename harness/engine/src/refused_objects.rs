@@ -73,7 +73,7 @@ fn mistakes(
 ) -> Vec<RefusedObject> {
     let (name, by) = (manifest.object(), refused.by);
     let unseen = match (refused.hidden, name.policy_kind()) {
-        (true, Some(PolicyKind::ClusterNetworkPolicy)) => ", which shows nowhere",
+        (true, Some(PolicyKind::NetworkPolicy | PolicyKind::ClusterNetworkPolicy)) => ", which shows nowhere",
         (true, _) => ", although its `Valid` condition says true",
         (false, _) => "",
     };

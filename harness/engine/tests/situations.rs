@@ -302,3 +302,82 @@ fn a_tunnel_through_http_rules_is_not_allowed() {
     assert_eq!(of_client("http GET shop/web:8080/"), Answer::Allow);
     assert_eq!(of_client("http CONNECT shop/web:8080/"), Answer::Abstain);
 }
+
+/// Of a secret whose items are known, the proxy needs a certificate with its key for clients, and authorities for servers.
+#[rstest]
+#[case::all_of_them(["tls.crt", "tls.key"], ["ca.crt", ""], "allow")]
+#[case::unknown(["", ""], ["", ""], "allow")]
+#[case::no_key(["tls.crt", ""], ["ca.crt", ""], "abstains")]
+#[case::no_certificate(["ca.crt", ""], ["ca.crt", ""], "abstains")]
+#[case::no_authorities(["tls.crt", "tls.key"], ["tls.crt", "tls.key"], "abstains")]
+fn a_secret_that_lacks_an_item(#[case] own: [&str; 2], #[case] public: [&str; 2], #[case] expected: &str) {
+    let mut topology = topology();
+    let item = |items: [&str; 2], name: &str| items.contains(&name).then(|| Arc::from("-----BEGIN "));
+    let secret = |items| TlsSecret {
+        certificate: item(items, "tls.crt"),
+        key: item(items, "tls.key"),
+        authorities: item(items, "ca.crt"),
+    };
+    topology.secrets.insert("tls/own".parse().unwrap(), secret(own));
+    topology.secrets.insert("tls/public".parse().unwrap(), secret(public));
+    let served = Served { protocol: ServedProtocol::Https, port: Port::new(443).unwrap(), name: None };
+    topology.world.values_mut().next().unwrap().serves.push(served);
+    let policy = "
+        apiVersion: cilium.io/v2
+        kind: CiliumNetworkPolicy
+        metadata: {name: p, namespace: shop}
+        spec:
+          endpointSelector: {}
+          egress:
+          - toCIDR: [203.0.113.0/24]
+            toPorts:
+            - ports: [{port: '443', protocol: TCP}]
+              terminatingTLS: {secret: {namespace: tls, name: own}}
+              originatingTLS: {secret: {namespace: tls, name: public}}
+              rules: {http: [{method: GET}]}";
+    let answer = answer(&topology, "shop/web", "https GET client:443/", policy);
+    assert_eq!(answer.to_string(), expected);
+}
+
+/// A pod in the network of a node is that node to policies, also as the API server, however it is known that it runs there.
+#[rstest]
+#[case::said_of_the_node(true, false, "allow")]
+#[case::behind_its_service(false, true, "allow")]
+#[case::neither(false, false, "deny ingress")]
+fn a_pod_beside_the_api_server(#[case] said: bool, #[case] behind: bool, #[case] expected: &str) {
+    let mut topology = topology();
+    let secure = Served { protocol: ServedProtocol::Tcp, port: Port::new(6443).unwrap(), name: None };
+    let node = Node { api_server: said, serves: vec![secure], ..Node::default() };
+    topology.nodes = [("far".parse().unwrap(), node)].into();
+    if behind {
+        let port = ServicePort {
+            port: Port::new(443).unwrap(),
+            protocol: Protocol::Tcp,
+            target: TargetPort::Number(Port::new(6443).unwrap()),
+        };
+        let backends = ["far".parse().unwrap()].into();
+        let service = Service { backends, ports: vec![port], ..Service::default() };
+        topology.services.insert("default/kubernetes".parse().unwrap(), service);
+    }
+    let agent = Pod { host_network: "far".parse().ok(), ..Pod::default() };
+    topology.pods.insert("shop/agent".parse().unwrap(), agent);
+    let policy = "
+        apiVersion: cilium.io/v2
+        kind: CiliumNetworkPolicy
+        metadata: {name: p, namespace: shop}
+        spec: {endpointSelector: {}, ingress: [{fromEntities: [kube-apiserver]}]}";
+    let answers = ["shop/agent", "far"]
+        .map(|source| answer(&topology, source, "tcp shop/web:8080", policy).to_string());
+    assert_eq!(answers, [expected, expected]);
+}
+
+#[test]
+fn a_network_policy_where_cilium_reads_none() {
+    let mut topology = topology();
+    topology.settings.network_policy = false;
+    let text = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: p, namespace: shop}, spec: {podSelector: {}}}";
+    let manifests = [Manifest { file: Arc::from("p.yaml"), root: document::parse(text).unwrap().remove(0) }];
+    let refused = lint(Some(&topology), &manifests, &ModelOptions::default()).refusals.remove(0);
+    assert_eq!(refused.kind, RefusalKind::NetworkPolicyOff);
+    insta::assert_snapshot!(format!("{} => {}", refused.mistake.message, refused.mistake.help.unwrap()), @"NetworkPolicy shop/p is refused by the agent, which shows nowhere, and nothing of it is enforced: Cilium reads no NetworkPolicy: `k8sNetworkPolicy.enabled` is false => leave `k8sNetworkPolicy.enabled` out of the values of Cilium, or write it as a CiliumNetworkPolicy");
+}

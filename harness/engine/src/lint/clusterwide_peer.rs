@@ -26,7 +26,8 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                     || requirement.key == SERVICE_ACCOUNT
                     || requirement.key.starts_with(NAMESPACE_LABELS)
             });
-            if written.is_empty() || says_where || peer.field == PeerField::Services {
+            let is_of_pods = !matches!(peer.field, PeerField::Services | PeerField::Nodes);
+            if written.is_empty() || says_where || !is_of_pods {
                 continue;
             }
             let message = "this peer is any pod with these labels, in every namespace";

@@ -51,7 +51,7 @@ impl Agent<'_> {
         match kind {
             Some(PolicyKind::NetworkPolicy) if !settings.network_policy => {
                 let message = "Cilium reads no NetworkPolicy: `k8sNetworkPolicy.enabled` is false".to_owned();
-                let (kind, part) = (RefusalKind::NotEnforced, RefusedPart::Specification);
+                let (kind, part) = (RefusalKind::NetworkPolicyOff, RefusedPart::Specification);
                 let refusal = Refusal { kind, part, message, position: stored.position };
                 Ok(ParsedObject { hidden: Some(refusal), ..ParsedObject::default() })
             }

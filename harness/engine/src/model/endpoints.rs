@@ -17,9 +17,14 @@ impl PolicyModel<'_> {
     /// Every endpoint with its identity.
     pub(super) fn endpoints(&self) -> Vec<(Endpoint, Identity)> {
         let topology = &*self.topology;
+        let api_servers = topology.api_servers();
         let mut endpoints = Vec::new();
         for (name, pod) in &topology.pods {
-            endpoints.push((Endpoint::Pod(name.clone()), self.pod_identity(name, pod)));
+            let identity = match &pod.host_network {
+                Some(node) => self.node_identity(node, &api_servers),
+                None => self.pod_identity(name, pod),
+            };
+            endpoints.push((Endpoint::Pod(name.clone()), identity));
         }
         if let Some((name, pod)) = implicit_dns(topology) {
             let identity = self.pod_identity(&name, &pod);
@@ -30,15 +35,8 @@ impl PolicyModel<'_> {
             let names = names.map(|name| name.as_str().to_owned()).collect();
             endpoints.push((Endpoint::World(name.clone()), self.world_identity(host.address, names)));
         }
-        let api_servers = topology.api_servers();
-        for (name, node) in &topology.nodes {
-            let endpoint = Endpoint::Node(name.clone());
-            let is_api_server = api_servers.contains(&endpoint);
-            let api_server = is_api_server.then(|| Label::reserved("kube-apiserver"));
-            endpoints.push((endpoint, self.node_identity(name.as_str(), node).carrying(api_server)));
-        }
-        for name in topology.implied_nodes() {
-            let identity = self.node_identity(name.as_str(), &Node::default());
+        for name in topology.nodes.keys().cloned().chain(topology.implied_nodes()) {
+            let identity = self.node_identity(&name, &api_servers);
             endpoints.push((Endpoint::Node(name), identity));
         }
         for endpoint in [CiliumEndpoint::Ingress, CiliumEndpoint::Health] {
@@ -56,21 +54,21 @@ impl PolicyModel<'_> {
         Identity::node(LOCAL_NODE, &own).carrying(labels)
     }
 
-    /// The identity of a node; its address matters only if ranges match nodes.
-    fn node_identity(&self, name: &str, node: &Node) -> Identity {
+    /// The identity of a node, and of the pods in its network; its address matters only if ranges match nodes.
+    fn node_identity(&self, name: &HostName, api_servers: &BTreeSet<Endpoint>) -> Identity {
+        let (unsaid, is_api_server) = (Node::default(), api_servers.contains(&Endpoint::Node(name.clone())));
+        let node = self.topology.nodes.get(name).unwrap_or(&unsaid);
+        let name = name.as_str();
         let address = node.address.filter(|_| self.topology.settings.cidr_matches_nodes);
         let groups = address.map(|address| self.groups.labels_of(address, &self.behaviour));
         let labels = self.topology.settings.node_selector_labels.then(|| Identity::node_labels(name, node));
-        let more = groups.into_iter().flatten().chain(labels.into_iter().flatten());
+        let api_server = is_api_server.then(|| Label::reserved("kube-apiserver"));
+        let more = groups.into_iter().flatten().chain(labels.into_iter().flatten()).chain(api_server);
         let identity = Identity::node(name, node).carrying(more);
         Identity { address, ..identity }
     }
 
     fn pod_identity(&self, name: &NamespacedName, pod: &Pod) -> Identity {
-        if let Some(node) = &pod.host_network {
-            let nodes = &self.topology.nodes;
-            return self.node_identity(node.as_str(), nodes.get(node).unwrap_or(&Node::default()));
-        }
         let none = BTreeMap::new();
         let labels = self.topology.namespaces.get(&name.namespace).unwrap_or(&none);
         Identity::pod(&name.namespace, labels, pod, &self.behaviour, &self.topology.settings.labels)

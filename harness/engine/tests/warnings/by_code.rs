@@ -429,6 +429,41 @@ fn a_policy_for_a_pod_of_the_host_network() {
 }
 
 #[test]
+fn labels_of_a_clusterwide_policy_that_are_of_nodes() {
+    let topology = topology(|topology| topology.settings.node_selector_labels = true);
+    let peers = |field: &str| {
+        clusterwide(&format!(
+            "{{endpointSelector: {{}}, ingress: [{{{field}: [{{matchLabels: {{pool: work}}}}]}}]}}"
+        ))
+    };
+    assert_ne!(shown("clusterwide-peer", Some(&topology), peers("fromEndpoints")), "");
+    assert_eq!(shown("clusterwide-peer", Some(&topology), peers("fromNodes")), "");
+}
+
+/// Which nodes run the API server Cilium knows by the endpoints of its service, and so by the topology alone.
+#[test]
+fn the_api_server_on_a_node_of_which_nothing_says_so() {
+    let server = |runs: bool| {
+        topology(|topology| {
+            let labels = [("component".to_owned(), "kube-apiserver".to_owned())].into();
+            let pod = Pod { labels, host_network: "host".parse().ok(), ..Pod::default() };
+            topology.pods.insert("kube-system/kube-apiserver-cp".parse().unwrap(), pod);
+            if runs {
+                topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, ..Node::default() });
+            }
+        })
+    };
+    let rule = || cilium("{endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}");
+    let code = "host-network-pods";
+    assert_snapshot!(shown(code, Some(&server(false)), rule()), @"warning at 49: `kube-apiserver` is not the node `host` here, in whose network kube-system/kube-apiserver-cp is: the topology does not say that it runs the API server => say so: `nodes: {host: {apiServer: true}}`");
+    assert_eq!(shown(code, Some(&server(true)), rule()), "");
+    assert_eq!(
+        shown(code, Some(&server(false)), cilium("{endpointSelector: {}, egress: [{toEntities: [host]}]}")),
+        ""
+    );
+}
+
+#[test]
 fn an_address_that_pods_are_led_away_from() {
     let with = topology(|topology| {
         let labels = [("app".to_owned(), "agent".to_owned())];

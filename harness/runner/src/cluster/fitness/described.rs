@@ -8,8 +8,9 @@ use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::cluster::{NodePlaces, choose_places};
 use verdikt_cluster::inspect::Facts;
 use verdikt_scenario::document;
+use verdikt_scenario::name::HostName;
 use verdikt_scenario::scenario::Step;
-use verdikt_scenario::topology::{Labels, Node, Topology};
+use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Labels, Topology};
 
 use super::{API_SERVER, has, has_key, speaks_of_api_server};
 
@@ -87,10 +88,14 @@ fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option
     let borrowed_on: BTreeSet<&str> = borrowed.collect();
     // Too few nodes are reported elsewhere.
     let places = node_places(facts, topology, &borrowed_on)?;
-    places.nodes.iter().find_map(|(name, node)| {
-        let described: &Node = topology.nodes.get(name)?;
-        let runs = facts.nodes.get(node).is_some_and(|facts_of| facts.runs_api_server(facts_of));
-        match (described.api_server, runs) {
+    let described = topology.api_servers();
+    // Pods may be in the network of their node without a word about it.
+    let local: Option<HostName> = LOCAL_NODE.parse().ok().filter(|name| !topology.nodes.contains_key(name));
+    let is_used = |name: &HostName| topology.pods.values().any(|pod| pod.host_network.as_ref() == Some(name));
+    let unsaid = local.filter(is_used).map(|name| (name, places.pods.node.clone()));
+    places.nodes.into_iter().chain(unsaid).find_map(|(name, node)| {
+        let runs = facts.nodes.get(&node).is_some_and(|facts_of| facts.runs_api_server(facts_of));
+        match (described.contains(&Endpoint::Node(name.clone())), runs) {
             (false, true) => Some(format!(
                 "it has a policy for the entity {API_SERVER}, and its node {name} would be {node}, which runs the API \
                  server; the topology has to say so (`apiServer: true`)"

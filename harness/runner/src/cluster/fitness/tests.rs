@@ -173,6 +173,21 @@ fn api_servers_are_described() {
     "#);
 }
 
+/// A pod in the network of a node that the topology does not name is that node to policies all the same.
+#[rstest]
+#[case::unsaid("    shop/agent: {hostNetwork: true}\n", Some("which runs the API server"))]
+#[case::said("    shop/agent: {hostNetwork: true}\n  nodes: {host: {apiServer: true}}\n", None)]
+#[case::without_such_pods("    shop/agent: {}\n", None)]
+fn the_node_of_a_host_network_pod_may_run_the_api_server(
+    #[case] topology: &str,
+    #[case] expected: Option<&str>,
+) {
+    let step = step(topology, "tcp shop/web:80", &policy("egress: [{toEntities: [kube-apiserver]}]"));
+    let found = described::otherwise(&facts(&[]), &Borrowed::default(), &step);
+    assert_eq!(found.is_some(), expected.is_some(), "{found:?}");
+    assert!(found.zip(expected).is_none_or(|(found, expected)| found.contains(expected)));
+}
+
 #[test]
 fn ports_of_nodes_are_led_by_cilium() {
     let step = step(
