@@ -13,6 +13,7 @@ pub(crate) const PAGES: &[(&str, &str)] = pages![
     "allow-without-reason",
     "api-server-port",
     "baseline-opens",
+    "certificate-dates",
     "cidr-for-node",
     "cidr-for-pods",
     "clusterwide-peer",

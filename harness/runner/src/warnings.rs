@@ -1,5 +1,7 @@
 //! Mistakes in the policies of a step, and warnings of legal ones that are almost surely wrong.
 
+mod certificate_dates;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_engine::lint::{EGRESS_CUTS_DNS, Findings, lint};
@@ -12,7 +14,9 @@ use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Protocol};
 use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::timestamp::Timestamp;
 
+use self::certificate_dates::certificate_dates;
 use crate::filter::{Filter, selected};
 use crate::refusals::options;
 
@@ -30,8 +34,13 @@ pub struct StepFindings {
 
 /// Checks the policies of a step. That they cut off the DNS server is told of those in files of their own, which are deployed
 /// as they are, and of all where the scenario looks up a name: one that stands beside its policies and looks up none is about
-/// something else.
-pub fn findings(scenario: &Scenario, step: &Step, version: CiliumVersion) -> StepFindings {
+/// something else. Dates in certificates are checked if the time is given.
+pub fn findings(
+    scenario: &Scenario,
+    step: &Step,
+    version: CiliumVersion,
+    now: Option<Timestamp>,
+) -> StepFindings {
     let expected: BTreeSet<usize> = step.refusals(version).iter().map(|refusal| refusal.policy).collect();
     let Findings { refusals, mut warnings } =
         lint(Some(&step.topology), &step.policies, &options(step, version));
@@ -42,18 +51,24 @@ pub fn findings(scenario: &Scenario, step: &Step, version: CiliumVersion) -> Ste
         warnings.retain(|warning| !(is_of_names(warning) && warning.place.file == scenario.place.file));
     }
     warnings.extend(not_looked_up(step, version));
+    warnings.extend(now.map(|now| certificate_dates(step, now)).unwrap_or_default());
     StepFindings { mistakes, warnings }
 }
 
 /// The warnings before a run: of the steps that the filters want, each warning once, in the order of places.
-pub fn warnings(scenarios: &[Scenario], version: CiliumVersion, filters: &[Filter]) -> Vec<Diagnostic> {
+pub fn warnings(
+    scenarios: &[Scenario],
+    version: CiliumVersion,
+    filters: &[Filter],
+    now: Option<Timestamp>,
+) -> Vec<Diagnostic> {
     let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
     let steps = applicable.flat_map(|scenario| {
         let is_selected = |step: &&Step| filters.is_empty() || !selected(scenario, step, filters).is_empty();
         scenario.steps.iter().filter(is_selected).map(move |step| (scenario, step))
     });
     let warnings: BTreeSet<Diagnostic> =
-        steps.flat_map(|(scenario, step)| findings(scenario, step, version).warnings).collect();
+        steps.flat_map(|(scenario, step)| findings(scenario, step, version, now).warnings).collect();
     warnings.into_iter().collect()
 }
 

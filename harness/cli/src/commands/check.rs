@@ -10,6 +10,7 @@ use verdikt_engine::lint::{Findings, lint, lint_under};
 use verdikt_engine::model::ModelOptions;
 use verdikt_report::diagnostics::{CheckReport, Checked};
 use verdikt_report::json;
+use verdikt_runner::clock::Clock;
 use verdikt_runner::warnings::{StepFindings, findings};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, SourceTexts, take_allowed};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
@@ -130,7 +131,7 @@ fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut CheckFind
     let steps = applicable.flat_map(|scenario| scenario.steps.iter().map(move |step| (scenario, step)));
     for (scenario, step) in steps {
         found.policies += step.policies.len();
-        let StepFindings { mistakes, warnings } = findings(scenario, step, version);
+        let StepFindings { mistakes, warnings } = findings(scenario, step, version, Clock::System.now());
         found.diagnostics.extend(mistakes.into_iter().chain(warnings));
     }
     loaded.used

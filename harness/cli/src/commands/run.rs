@@ -186,7 +186,7 @@ fn warnings(
     version: CiliumVersion,
     filters: &[Filter],
 ) -> Vec<Diagnostic> {
-    let of_policies = verdikt_runner::warnings::warnings(scenarios, version, filters);
+    let of_policies = verdikt_runner::warnings::warnings(scenarios, version, filters, Clock::System.now());
     let all: BTreeSet<Diagnostic> = loaded.diagnostics.iter().cloned().chain(of_policies).collect();
     let mut all: Vec<Diagnostic> =
         all.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).collect();
