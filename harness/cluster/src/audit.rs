@@ -4,7 +4,7 @@
 //! <https://docs.cilium.io/en/stable/security/policy-creation/#policy-audit-mode>
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
@@ -21,6 +21,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// that by up to 30 s.
 /// <https://github.com/cilium/cilium/blob/main/pkg/endpoint/endpoint.go> (`Update`)
 const CHANGE: Duration = Duration::from_mins(1);
+/// The pause before a change that the agent did not take is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How many endpoints are changed at once.
 const AT_ONCE: usize = 8;
 
@@ -62,10 +64,20 @@ impl Cluster {
         // The agent takes a second or more for each.
         let changed = stream::iter(endpoints(&said, &ours)).map(|(id, mode)| async move {
             let set = ["cilium-dbg", "endpoint", "config", &id, mode.option()];
-            match exec::output(connection, agent, &set, CHANGE).await {
-                // The endpoint of an earlier pod of the same name is gone.
-                Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => Ok(()),
-                other => other.map(drop),
+            let deadline = Instant::now() + CHANGE;
+            loop {
+                match exec::output(connection, agent, &set, CHANGE).await {
+                    // The endpoint of an earlier pod of the same name is gone.
+                    Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => return Ok(()),
+                    // The busier the agent, the fewer changes it takes at once.
+                    // https://docs.cilium.io/en/stable/configuration/api-rate-limiting/
+                    Err(ExecError::Failed { reason, .. })
+                        if reason.contains("[429]") && Instant::now() < deadline =>
+                    {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    other => return other.map(drop),
+                }
             }
         });
         changed.buffer_unordered(AT_ONCE).try_collect().await

@@ -11,7 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use serde_json::{Value, json};
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{LocalRedirect, Protocol, RedirectFrontend, ServicePort, Topology};
+use verdikt_scenario::topology::{
+    Endpoint, LocalRedirect, Protocol, RedirectFrontend, ServicePort, Topology,
+};
 
 use crate::mark::RunId;
 use crate::services;
@@ -63,6 +65,31 @@ pub(crate) fn manifests(
         Some((own, manifest))
     };
     redirect.ports.iter().filter_map(manifest).collect()
+}
+
+/// Gives the ports of a service, where a local redirect policy leads them elsewhere, the names of the pods' ports that answer:
+/// between two names that differ Cilium leads to nobody.
+/// <https://github.com/cilium/cilium/blob/v1.19.0/pkg/loadbalancer/redirectpolicy/controller.go> (`updateRedirectBackends`)
+pub(crate) fn name_ports(name: &NamespacedName, topology: &Topology, service: &mut Value) {
+    let is_its = |redirect: &LocalRedirect| redirect.frontend == RedirectFrontend::Service(name.clone());
+    for (policy, redirect) in topology.redirects.iter().filter(|(_, redirect)| is_its(redirect)) {
+        for led in &redirect.ports {
+            let answering = topology.redirect_backends(policy, redirect, led).into_iter();
+            let named = answering.filter_map(|(pod, port)| {
+                let Endpoint::Pod(pod) = pod else { return None };
+                let mut served = topology.pods.get(&pod)?.serves.iter();
+                served.find(|served| served.port == port)?.name.clone()
+            });
+            let Some(own) = named.into_iter().next() else { continue };
+            let is_led = |port: &&mut Value| {
+                port["port"] == led.port.get() && port["protocol"] == services::protocol(led.protocol)
+            };
+            let ports = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+            if let Some(port) = ports.and_then(|ports| ports.iter_mut().find(is_led)) {
+                port["name"] = json!(own.to_string());
+            }
+        }
+    }
 }
 
 /// Each socket that a local redirect policy leads elsewhere, with those that answer. Where nobody answers, nothing is led.

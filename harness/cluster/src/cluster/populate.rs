@@ -23,6 +23,7 @@ use crate::objects::{
 };
 use crate::pods::{self, PROBE_CONTAINER, PodObstacle};
 use crate::probe;
+use crate::redirects;
 use crate::services;
 use crate::wait::{self, Late, Wait, WaitState};
 
@@ -163,7 +164,9 @@ impl Cluster {
             |name: &NamespacedName| !is_own_service(name) && !self.borrowed.services.contains_key(name);
         for (name, service) in topology.services.iter().filter(|(name, _)| ours(name)) {
             let object = ApiObject::named(objects::SERVICE, name);
-            wanted.insert(object, services::manifest(name, service, &self.options.run));
+            let mut body = services::manifest(name, service, &self.options.run);
+            redirects::name_ports(name, topology, &mut body);
+            wanted.insert(object, body);
             if service.selects.is_none() {
                 let backends = topology.backends(name);
                 let hosts = backends.iter().filter_map(|backend| self.addresses.endpoints.get(backend));

@@ -1,5 +1,5 @@
 use rstest::rstest;
-use verdikt_scenario::topology::{Endpoint, Labels, Pod, Port, Served, TargetPort};
+use verdikt_scenario::topology::{Endpoint, Labels, Pod, Port, Served, ServedProtocol, TargetPort};
 
 use super::*;
 
@@ -48,6 +48,28 @@ fn its_objects_are_found_by_their_marks() {
     let run = "run-1".parse().unwrap();
     let made = manifests(&"iam/metadata".parse().unwrap(), &redirect, &topology, &run);
     assert_eq!(made[0].1["metadata"]["labels"]["verdikt.dev/run"], "run-1");
+}
+
+/// A name of the pods' port is that of the service's port too.
+#[rstest]
+#[case::named(8181, Some("grpc"), "grpc")]
+#[case::without_a_name(8181, None, "tcp-80")]
+#[case::another_port(8282, Some("grpc"), "tcp-80")]
+fn ports_have_the_names_of_those_who_answer(
+    #[case] own: u16,
+    #[case] name: Option<&str>,
+    #[case] expected: &str,
+) {
+    let service: NamespacedName = "iam/metadata".parse().unwrap();
+    let (redirect, mut topology) =
+        redirected_to_agent(RedirectFrontend::Service(service.clone()), &[(80, 8181)]);
+    topology.redirects.insert("iam/led".parse().unwrap(), redirect);
+    let name = name.map(|name| name.parse().unwrap());
+    let served = Served { protocol: ServedProtocol::Http, port: port(own), name };
+    topology.pods.values_mut().for_each(|pod| pod.serves.push(served.clone()));
+    let mut body = json!({"spec": {"ports": [{"name": "tcp-80", "port": 80, "protocol": "TCP"}]}});
+    name_ports(&service, &topology, &mut body);
+    assert_eq!(body["spec"]["ports"][0]["name"], expected);
 }
 
 /// Of two families those that both have, and nothing where no pod has the labels.
