@@ -95,6 +95,8 @@ spec:
       |
     3 | metadata: {name: Several, namespace: database}
       |                  ^^^^^^^
+      |
+      = help: write `several`
 
     error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is
            enforced: spec.ingress[0].fromEntities[0]: Unsupported value: "wrld": supported values:

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use verdikt_scenario::flow::DropReason;
+use verdikt_scenario::flow::{DropReason, FlowVerdict};
 
 use super::connection::ConnectionDirection;
 use super::connections::{ConnectionKey, ConnectionSlot};
@@ -118,14 +118,18 @@ impl Datapath {
             None => Route::Pass,
         };
         connection.judged = Some(revision);
-        if judged.route == before {
+        let has_state = headers.tuple.protocol == TCP;
+        // A datagram may be of another attempt with the same port: that it is audited is reported under each policy.
+        let is_audited =
+            before == Route::Pass && judged.flows.iter().any(|flow| flow.verdict == FlowVerdict::Audit);
+        if judged.route == before && (has_state || !is_audited) {
             connection.blocked = None;
             return Ok(());
         }
         // A connection without state is opened again, with all its reports.
         let opens = matches!(headers.content, PacketContent::Tcp(flags) if flags.opens());
         let denied = judged.route == Route::Vanish;
-        if opens || (headers.tuple.protocol != TCP && !denied) {
+        if opens || (!has_state && !denied) {
             self.connections.forget(slot);
             return Ok(());
         }

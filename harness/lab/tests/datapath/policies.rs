@@ -189,6 +189,23 @@ fn a_connection_denied_for_a_while_goes_on() {
     assert_snapshot!(on, @"web> tcp web:5000 db:80 ack => db: tcp web:5000 db:80 ack");
 }
 
+/// Attempts of two steps may use one port: each is reported.
+#[test]
+fn a_datagram_is_audited_under_every_policy() {
+    let lockdown = rules("lockdown", "db", "ingress: [{}]");
+    let mut lab = Lab::new(&[]);
+    lab.audit(&[&lockdown]);
+    let first = lab.play("web> udp web:5000 db:53\ndb> udp db:53 web:5000");
+    lab.audit(&[&lockdown]);
+    let second = lab.play("web> udp web:5000 db:53\nweb> udp web:5000 db:53");
+    assert_snapshot!(first + &second, @"
+    web> udp web:5000 db:53 => db: udp web:5000 db:53; Ingress Audit udp web:5000#1000 db:53#1001 match 0
+    db> udp db:53 web:5000 => web: udp db:53 web:5000
+    web> udp web:5000 db:53 => db: udp web:5000 db:53; Ingress Audit udp web:5000#1000 db:53#1001 match 0
+    web> udp web:5000 db:53 => db: udp web:5000 db:53
+    ");
+}
+
 #[test]
 fn audit_mode_reports_and_lets_pass() {
     let mut lab = Lab::new(&[]);
