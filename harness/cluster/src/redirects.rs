@@ -22,7 +22,7 @@ use crate::services;
 pub(crate) type RedirectedSockets = BTreeMap<(Protocol, SocketAddr), BTreeSet<SocketAddr>>;
 
 /// The objects of a local redirect policy, by name: one for each port. In an object for several ports Cilium pairs them by
-/// their names, which pods would need too.
+/// their names, which pods would need too. Several for one service would take each other's redirects away.
 pub(crate) fn manifests(
     name: &NamespacedName,
     redirect: &LocalRedirect,

@@ -5,6 +5,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::{CiliumFacts, Facts, LoadBalancing};
 use verdikt_cluster::world::World;
@@ -15,8 +17,8 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{
-    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Protocol, ServicePort, ServiceType, TargetPort,
-    Topology, is_own_service,
+    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Protocol, RedirectFrontend, ServicePort,
+    ServiceType, TargetPort, Topology, is_own_service,
 };
 
 use super::{Clusterwide, borrowing, clusterwide};
@@ -107,9 +109,22 @@ fn unfit_host_ports(cilium: &CiliumFacts, topology: &Topology) -> Option<String>
     ))
 }
 
-/// Local redirect policies, if agents do not obey them.
+/// Local redirect policies, if agents do not obey them, or if Cilium would pair their ports by names.
 fn unfit_redirects(cilium: &CiliumFacts, topology: &Topology) -> Option<String> {
-    let (name, _) = topology.redirects.iter().next().filter(|_| !cilium.redirects())?;
+    let (name, _) = topology.redirects.iter().next()?;
+    if cilium.redirects() {
+        let mut services = BTreeSet::new();
+        let of_service = topology.redirects.values().filter_map(|redirect| match &redirect.frontend {
+            RedirectFrontend::Service(service) => Some((service, &redirect.ports)),
+            RedirectFrontend::Address(_) => None,
+        });
+        let mut ports = of_service.flat_map(|(service, ports)| ports.iter().map(move |_| service));
+        let service = ports.find(|service| !services.insert(*service))?;
+        return Some(format!(
+            "its local redirect policies are for several ports of the service {service}, which Cilium tells apart by the \
+             names of ports, and verdikt does not name the ports of pods for that"
+        ));
+    }
     Some(format!(
         "it has the local redirect policy {name}, and here Cilium has none (enable-local-redirect-policy in its \
          ConfigMap, and the kind CiliumLocalRedirectPolicy)"

@@ -98,6 +98,26 @@ fn local_redirect_policies(#[case] option: &str, #[case] is_kind: bool, #[case] 
     assert_eq!(unfit_redirects(&facts.cilium, &step.topology).as_deref(), expected);
 }
 
+/// Two policies for one service take each other's redirects away, and so would two objects for two ports.
+#[rstest]
+#[case::one_port("{80: 80}", None)]
+#[case::two_ports(
+    "{80: 80, 443: 80}",
+    Some(
+        "its local redirect policies are for several ports of the service shop/front, which Cilium tells apart by the names of ports, and verdikt does not name the ports of pods for that"
+    )
+)]
+fn redirected_ports_of_a_service(#[case] ports: &str, #[case] expected: Option<&str>) {
+    let topology = format!(
+        "  services: {{shop/front: {{selects: {{app: web}}, ports: {{80: 80, 443: 80}}}}}}\n  redirects: {{shop/led: {{from: \
+         shop/front, selects: {{app: web}}, ports: {ports}}}}}\n"
+    );
+    let step = step(&topology, "http GET shop/front:80/", "");
+    let mut facts = facts(&[("enable-local-redirect-policy", "true")]);
+    facts.cilium.kinds.insert("ciliumlocalredirectpolicies".to_owned());
+    assert_eq!(unfit_redirects(&facts.cilium, &step.topology).as_deref(), expected);
+}
+
 /// A cluster of one node with the API server, and of Cilium with these settings.
 fn facts(settings: &[(&str, &str)]) -> Facts {
     let container = PodContainer {
