@@ -102,7 +102,7 @@ impl InvariantQuestion<'_, '_> {
             return Proof::Unknown(gap.to_owned());
         };
         if *to == EndPattern::Dns && destinations.is_empty() {
-            return Proof::Unknown("who answers DNS: nobody is behind its service".to_owned());
+            return Proof::Unknown("who answers DNS: its service has no backend".to_owned());
         }
         let mut tally = Tally::default();
         for (source, from) in &sources {
@@ -320,7 +320,7 @@ fn effort(from: &TrafficEnd, to: &TrafficEnd) -> (u8, usize) {
 fn gap(reason: &Reason) -> String {
     let unknown = reason.deciding().into_iter().next();
     unknown.map_or_else(
-        || "what becomes of the traffic".to_owned(),
+        || "what happens to the traffic".to_owned(),
         |(_, found)| match found {
             crate::reason::SideReason::Unknown(gap, _) => gap.clone(),
             found => found.to_string(),

@@ -18,12 +18,12 @@ use crate::exit;
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) code: u8,
-    pub(crate) what: What,
+    pub(crate) what: FailureContent,
 }
 
 /// What a failure shows.
 #[derive(Debug)]
-pub(crate) enum What {
+pub(crate) enum FailureContent {
     /// Mistakes in files, each with its place.
     Mistakes(Vec<Diagnostic>, SourceTexts),
     /// A sentence.
@@ -37,7 +37,7 @@ impl Failure {
     pub(crate) fn wrong(message: impl Into<String>) -> Self {
         Self {
             code: exit::WRONG_INPUT,
-            what: What::Message { message: message.into(), cause: None, hint: None },
+            what: FailureContent::Message { message: message.into(), cause: None, hint: None },
         }
     }
 
@@ -75,7 +75,7 @@ impl Failure {
 
     /// Files are wrong.
     pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>, sources: SourceTexts) -> Self {
-        Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }
+        Self { code: exit::WRONG_INPUT, what: FailureContent::Mistakes(diagnostics, sources) }
     }
 
     /// There is nothing to do, and the diagnostics say where.
@@ -91,14 +91,14 @@ impl Failure {
     /// The output of the command cannot be written.
     pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self { code: exit::AS_EXPECTED, what: What::OutputClosed };
+            return Self { code: exit::AS_EXPECTED, what: FailureContent::OutputClosed };
         }
         Self { code: exit::MACHINE_FAILED, ..Self::wrong("cannot write the output").cause(error) }
     }
 
     /// The same failure with other names for its files.
     pub(crate) fn renamed(mut self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
-        if let What::Mistakes(diagnostics, sources) = &mut self.what {
+        if let FailureContent::Mistakes(diagnostics, sources) = &mut self.what {
             for diagnostic in diagnostics {
                 diagnostic.place.file = rename(&diagnostic.place.file);
             }
@@ -109,7 +109,7 @@ impl Failure {
 
     /// The same with its cause.
     pub(crate) fn cause(mut self, cause: &(impl Display + ?Sized)) -> Self {
-        if let What::Message { cause: slot, .. } = &mut self.what {
+        if let FailureContent::Message { cause: slot, .. } = &mut self.what {
             *slot = Some(cause.to_string());
         }
         self
@@ -117,7 +117,7 @@ impl Failure {
 
     /// The same with advice.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        if let What::Message { hint: slot, .. } = &mut self.what {
+        if let FailureContent::Message { hint: slot, .. } = &mut self.what {
             *slot = Some(hint.into());
         }
         self

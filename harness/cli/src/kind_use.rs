@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use verdikt_kind::call::interrupt_by;
-use verdikt_kind::cluster::{self, KindOptions, Up};
+use verdikt_kind::cluster::{self, KindOptions, RunningCluster};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{Profile, profile};
 
@@ -16,7 +16,7 @@ pub(crate) fn bring_up(
     profile: &Profile,
     options: &KindOptions,
     progress: &mut dyn FnMut(&str),
-) -> Result<Up, Failure> {
+) -> Result<RunningCluster, Failure> {
     let signals = signals::hold();
     interrupt_by(signals.flag());
     let up = cluster::up(profile, options, progress).map_err(|error| failure(&error))?;

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use verdikt_platform::files::is_hang_up;
 use verdikt_scenario::diagnostic::{Diagnostic, RenderStyle, SourceTexts, render_in};
 
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, FailureContent};
 
 use guard::{OwnStyles, guard_json, guard_text};
 
@@ -142,9 +142,9 @@ impl Printer {
     /// Shows why a command fails.
     pub(crate) fn failure(&self, failure: &Failure) {
         match &failure.what {
-            What::OutputClosed => {}
-            What::Mistakes(diagnostics, sources) => self.diagnostics(diagnostics, sources),
-            What::Message { message, cause, hint } => {
+            FailureContent::OutputClosed => {}
+            FailureContent::Mistakes(diagnostics, sources) => self.diagnostics(diagnostics, sources),
+            FailureContent::Message { message, cause, hint } => {
                 let message = indented(message);
                 Self::tell(&format!("{} {message}\n", self.painted("error:", AnsiColor::Red)));
                 if let Some(cause) = cause {

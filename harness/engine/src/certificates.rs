@@ -27,7 +27,7 @@ pub(crate) enum Mistrust {
 impl fmt::Display for Mistrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Authority => "no authority that it trusts stands behind it",
+            Self::Authority => "no authority that it trusts has signed it",
             Self::Name => "it is for other names",
             Self::Unreadable => "it cannot be read",
         })

@@ -15,7 +15,7 @@ use verdikt_scenario::topology::Protocol;
 
 use crate::decide::{DecisionKind, Match, Matches, OnMiss, Traffic};
 use crate::dns::NamePattern;
-use crate::http::{Mismatch, Reading, RequestHead, RequestTarget, read_request, unconfigured};
+use crate::http::{Mismatch, RequestHead, RequestReading, RequestTarget, read_request, unconfigured};
 use crate::identity::Identity;
 use crate::model::{EndpointState, PolicyModel, PolicySide};
 use crate::peer_miss::{Author, peer_miss};
@@ -27,7 +27,7 @@ pub use server_names::Hello;
 pub(crate) use server_names::UNSEEN_NAME;
 
 /// The gap for a datagram to the DNS proxy that is not a query.
-pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is not a query";
+pub const NO_QUERY: &str = "what the DNS proxy does with a datagram that is not a query";
 
 impl PolicyModel<'_> {
     /// The decision of one side, with the rules behind it.
@@ -86,7 +86,7 @@ impl PolicyModel<'_> {
             }
             RequestTarget::Unknown(gap) => return self.undecided(matches, gap.to_owned()),
         };
-        let readings = Reading::all(request, &target);
+        let readings = RequestReading::all(request, &target);
         let mut decisions = readings.iter().map(|reading| self.decision_of_reading(matches, reading, scheme));
         let Some(first) = decisions.next() else { return self.decision_on_miss(matches, None) };
         if decisions.all(|other| discriminant(&other) == discriminant(&first)) {
@@ -106,7 +106,12 @@ impl PolicyModel<'_> {
 
     /// The decision about one reading of a request: it passes if any allow entry of the connection allows it, and an
     /// entry without HTTP rules allows every request.
-    fn decision_of_reading(&self, matches: &Matches<'_>, reading: &Reading<'_>, scheme: Scheme) -> Decision {
+    fn decision_of_reading(
+        &self,
+        matches: &Matches<'_>,
+        reading: &RequestReading<'_>,
+        scheme: Scheme,
+    ) -> Decision {
         let mut unknown = None;
         let mut nearest = None;
         for matched in &matches.allowed {
@@ -133,7 +138,7 @@ impl PolicyModel<'_> {
                 Some(Proxy::Unmodelled(what)) => unknown = unknown.or(Some((what.gap(), matched))),
                 Some(Proxy::ServerNames(_)) => unknown = unknown.or(Some((server_names::MIXED, matched))),
                 Some(Proxy::Dns(_)) => {
-                    unknown = unknown.or(Some(("what the DNS proxy makes of HTTP", matched)));
+                    unknown = unknown.or(Some(("what the DNS proxy does with HTTP", matched)));
                 }
             }
         }
@@ -293,7 +298,7 @@ fn name_miss(name: &str, patterns: &[NamePattern]) -> String {
         let suffix = text.strip_prefix("*.")?.to_owned();
         let more_labels =
             name.strip_suffix(&suffix).is_some_and(|rest| rest.trim_end_matches('.').contains('.'));
-        more_labels.then_some("; a star stands for one label only")
+        more_labels.then_some("; a star matches only one label")
     });
     format!("name: {name} does not match {}{}", listed.join(" or "), hint.unwrap_or_default())
 }

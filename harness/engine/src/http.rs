@@ -108,7 +108,7 @@ pub struct RequestHead<'a> {
 
 /// How a rule sees repeated headers. Releases of the proxy differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeated {
+pub(crate) enum RepeatedHeaders {
     /// As one value, joined by commas.
     Joined,
     /// Each on its own: one match is enough.
@@ -117,12 +117,12 @@ pub(crate) enum Repeated {
 
 /// One way in which a release of the proxy may read a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading<'a> {
+pub(crate) struct RequestReading<'a> {
     pub(crate) request: RequestHead<'a>,
-    pub(crate) repeated: Repeated,
+    pub(crate) repeated: RepeatedHeaders,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> RequestReading<'a> {
     /// Every way in which a request may be read; only one for most requests.
     pub(crate) fn all(request: &RequestHead<'a>, target: &'a JudgedTarget<'a>) -> Vec<Self> {
         let authority = target.authority.or(request.authority);
@@ -131,8 +131,11 @@ impl<'a> Reading<'a> {
             request.headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name))
         };
         let some_repeat = request.headers.iter().enumerate().any(is_repeated);
-        let ways: &[Repeated] =
-            if some_repeat { &[Repeated::Joined, Repeated::Each] } else { &[Repeated::Joined] };
+        let ways: &[RepeatedHeaders] = if some_repeat {
+            &[RepeatedHeaders::Joined, RepeatedHeaders::Each]
+        } else {
+            &[RepeatedHeaders::Joined]
+        };
         let reading =
             |path, repeated| Self { request: RequestHead { path, authority, ..*request }, repeated };
         let paths = paths.into_iter().flatten();
@@ -231,7 +234,7 @@ const UNKNOWN_HOST: &str = "which address the client sends as the host; give the
 
 impl HttpRule {
     /// Whether the rule allows a request in one reading; if not, why.
-    pub(crate) fn allows(&self, reading: &Reading<'_>) -> Result<(), Mismatch> {
+    pub(crate) fn allows(&self, reading: &RequestReading<'_>) -> Result<(), Mismatch> {
         let request = &reading.request;
         let field = |name: &str, pattern: Option<&Pattern>, value: &str| match pattern {
             Some(pattern) if !pattern.matches(value) => Err(Mismatch::Differs(format!(
@@ -265,7 +268,7 @@ impl HeaderRule {
         }
     }
 
-    fn allows(&self, reading: &Reading<'_>) -> Result<(), Mismatch> {
+    fn allows(&self, reading: &RequestReading<'_>) -> Result<(), Mismatch> {
         let sent: Vec<&str> = if self.name.eq_ignore_ascii_case("host") {
             vec![reading.request.authority.ok_or(Mismatch::Unknown(UNKNOWN_HOST))?]
         } else {
@@ -278,8 +281,8 @@ impl HeaderRule {
         }
         let Some(value) = &self.value else { return Ok(()) };
         let matches = match reading.repeated {
-            Repeated::Joined => *value == sent.join(","),
-            Repeated::Each => sent.contains(&value.as_str()),
+            RepeatedHeaders::Joined => *value == sent.join(","),
+            RepeatedHeaders::Each => sent.contains(&value.as_str()),
         };
         if matches {
             return Ok(());
@@ -312,7 +315,7 @@ mod tests {
             let headers = [("x-token".to_owned(), "abc".to_owned())];
             let request = RequestHead { method, path, authority: Some(authority), headers: &headers };
             assert_eq!(
-                rule(fields).allows(&Reading { request, repeated: Repeated::Joined }).is_ok(),
+                rule(fields).allows(&RequestReading { request, repeated: RepeatedHeaders::Joined }).is_ok(),
                 expected,
                 "{fields:?} {method} {path} {authority}"
             );

@@ -54,7 +54,7 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
         }
         (PeerMatcher::Selector(_), None) if identity.address.is_some() => {
             return format!(
-                "peer: it is outside the cluster, where no labels select anybody; {}",
+                "peer: it is outside the cluster, where labels select nothing; {}",
                 outside(author)
             );
         }
@@ -96,7 +96,7 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
 fn node_miss(selector: &Selector, identity: &Identity, author: Author) -> String {
     if !identity.is_reserved("remote-node") {
         let word = PeerField::Nodes.word(author.direction).unwrap_or_default();
-        return format!("peer: {word} selects other nodes alone, by their labels");
+        return format!("peer: {word} selects only other nodes, by their labels");
     }
     let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(identity));
     let wanted: Vec<String> =

@@ -55,7 +55,7 @@ impl<'a> StepModel<'a> {
             && self.proxied.contains(&(source.clone(), made.clone()))
         {
             let mut walk = AttemptWalk::after(&self.first, source, Vec::new());
-            let gap = "what becomes of a connection that a proxy has taken".to_owned();
+            let gap = "what happens to a connection that a proxy has taken over".to_owned();
             walk.abstain(attempt.to_string(), gap);
             return walk.into_prediction();
         }

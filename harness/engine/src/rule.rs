@@ -293,14 +293,14 @@ impl Unmodelled {
         match self {
             Self::InsideTls => "what a proxy sees inside TLS",
             Self::UnknownSecret => {
-                "whether the secret is there with which the proxy ends TLS, or begins it; name it under `secrets` of the topology"
+                "whether the secret exists with which the proxy terminates or originates TLS; name it under `secrets` of the topology"
             }
             Self::IncompleteSecret => {
-                "what becomes of TLS with such a secret: for clients it needs `tls.crt` and `tls.key`, for servers `ca.crt`"
+                "what the proxy does with such a secret: for clients it needs `tls.crt` and `tls.key`, for servers `ca.crt`"
             }
             Self::Kafka => "what Kafka rules allow",
             Self::GenericL7 => "what generic L7 rules allow",
-            Self::Listener => "what a listener of one's own does",
+            Self::Listener => "what a custom listener does",
         }
     }
 }

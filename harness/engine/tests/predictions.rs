@@ -195,7 +195,7 @@ spec:
 ";
     assert_snapshot!(nearest(lake, "shop/web"), @"peer: a namespace with team=lake is wanted, its namespace has no label team");
     assert_snapshot!(nearest(lake, "far"), @"peer: it is another node, which policies know as `remote-node` and not by labels; no NetworkPolicy can name it: add a CiliumNetworkPolicy with `fromEntities: [remote-node]`");
-    assert_snapshot!(nearest(lake, "api"), @"peer: it is outside the cluster, where no labels select anybody; write an `ipBlock`");
+    assert_snapshot!(nearest(lake, "api"), @"peer: it is outside the cluster, where labels select nothing; write an `ipBlock`");
     let own = lake.replace("namespaceSelector: {matchLabels: {team: lake}}, ", "");
     assert_snapshot!(nearest(&own, "shop/web"), @"peer: the namespace bank, the policy's own, is wanted, it is in shop");
     assert_snapshot!(nearest(LEDGER, "control"), @"peer: it is the API server, which policies know as `kube-apiserver` and not by labels; write `fromEntities: [kube-apiserver]`");
@@ -265,7 +265,7 @@ fn a_refused_name_says_what_a_star_stands_for() {
     assert_snapshot!(check(BY_NAME, "shop/web", "dns www.example.test"), @r"
     deny dns
     egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15)
-    dns of shop/web, query www.example.test: isolated by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15); nearest spec.egress[1].toPorts[0].ports[0]: name: www.example.test does not match `*.test` or `api.example.test`; a star stands for one label only
+    dns of shop/web, query www.example.test: isolated by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15); nearest spec.egress[1].toPorts[0].ports[0]: name: www.example.test does not match `*.test` or `api.example.test`; a star matches only one label
     ");
 }
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpSocket;
 use verdikt_hubble::client::{ClientCertificate, FlowServer, Tls};
-use verdikt_hubble::convert::Reported;
+use verdikt_hubble::convert::ReportedFlow;
 use verdikt_hubble::flow_source::{FlowSource, status};
-use verdikt_hubble::stream::{FlowStream, News, Patience};
+use verdikt_hubble::stream::{FlowStream, SourceEvent, StreamTimeouts};
 use verdikt_scenario::flow::FlowKind;
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,11 +30,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let source = source(&server)?;
     println!("asking {source}, {}", status(&source, Duration::from_secs(5)).await?.version);
-    let mut flows = FlowStream::follow(&[source], FlowSource::Agents, SystemTime::now(), Patience::default());
+    let mut flows =
+        FlowStream::follow(&[source], FlowSource::Agents, SystemTime::now(), StreamTimeouts::default());
     let mut connecting: Option<(Instant, u16)> = None;
     while let Some(news) = flows.next().await {
         match news {
-            News::Flow { reported, received } => {
+            SourceEvent::Flow { reported, received } => {
                 if let Some((begun, _)) = connecting.take_if(|(_, port)| is_verdict(&reported, *port)) {
                     println!(
                         "{:.3} ms from connect() to the policy verdict",
@@ -48,24 +49,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
                     println!("{reported}, read {late:.1} ms later");
                 }
             }
-            News::Lost(loss) => println!("{loss}"),
-            News::Node(change) => {
+            SourceEvent::Lost(loss) => println!("{loss}"),
+            SourceEvent::Node(change) => {
                 println!("nodes {}: {:?} {}", change.nodes.join(", "), change.state, change.message);
             }
-            News::Following { source } => {
+            SourceEvent::Following { source } => {
                 println!("{source}: followed");
                 if let Some(target) = target {
                     connecting = Some(connect(target)?);
                 }
             }
-            News::Cut { source, reason } => println!("{source}: cut: {reason}"),
-            News::GivenUp { source, reason } => println!("{source}: given up: {reason}"),
+            SourceEvent::Cut { source, reason } => println!("{source}: cut: {reason}"),
+            SourceEvent::GivenUp { source, reason } => println!("{source}: given up: {reason}"),
         }
     }
     Ok(())
 }
 
-fn is_verdict(reported: &Reported, port: u16) -> bool {
+fn is_verdict(reported: &ReportedFlow, port: u16) -> bool {
     reported.flow.kind == FlowKind::PolicyVerdict && reported.flow.source.port == Some(port)
 }
 

@@ -20,8 +20,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use codec::MessageCodec;
 pub use error::ClientError;
-use source::Dial;
-pub use source::{ClientCertificate, FlowServer, Opening, Stream, Tls};
+use source::StreamOpener;
+pub use source::{ClientCertificate, FlowServer, OpeningStream, Stream, Tls};
 
 use crate::messages::{
     EventTypeFilter, FlowFilter, GetFlowsRequest, GetFlowsResponse, ServerStatusRequest,
@@ -85,7 +85,7 @@ impl HubbleClient {
         if let Some(tls) = &source.tls {
             endpoint = endpoint.tls_config(tls_config(tls)).map_err(unusable)?;
         }
-        let connecting = endpoint.connect_with_connector(Dial(source.clone()));
+        let connecting = endpoint.connect_with_connector(StreamOpener(source.clone()));
         match tokio::time::timeout(within, connecting).await {
             Ok(Ok(channel)) => Ok(Self { source: source.clone(), channel, within }),
             Ok(Err(error)) => Err(error::connecting(source, &error)),

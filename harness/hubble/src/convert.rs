@@ -32,7 +32,7 @@ use crate::messages::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HubbleEvent {
     /// A flow.
-    Flow(Box<Reported>),
+    Flow(Box<ReportedFlow>),
     /// Events that nobody will see.
     Lost(LossWindow),
     /// A change of the state of nodes behind Relay.
@@ -41,7 +41,7 @@ pub enum HubbleEvent {
 
 /// A flow, and what Hubble says around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reported {
+pub struct ReportedFlow {
     /// The flow, in the direction of its first packet: of an answer too the source is the client.
     pub flow: Flow,
     /// Whether it was seen on the way back to the client.
@@ -203,7 +203,13 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         policies: policies.iter().filter_map(short_name).collect(),
         request,
     };
-    Ok(Some(HubbleEvent::Flow(Box::new(Reported { flow, is_reply, node, source_names, destination_names }))))
+    Ok(Some(HubbleEvent::Flow(Box::new(ReportedFlow {
+        flow,
+        is_reply,
+        node,
+        source_names,
+        destination_names,
+    }))))
 }
 
 fn direction_of(number: i32) -> Option<FlowDirection> {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::client::FlowServer;
-use crate::convert::{LossWindow, NodeChange, Reported};
+use crate::convert::{LossWindow, NodeChange, ReportedFlow};
 use crate::flow_source::FlowSource;
 use following::FollowedServer;
 
@@ -25,11 +25,11 @@ const WAITING: usize = 1024;
 
 /// Something that a source tells, or that happens to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum SourceEvent {
     /// A flow.
     Flow {
         /// The flow.
-        reported: Box<Reported>,
+        reported: Box<ReportedFlow>,
         /// When it was received, counted from the start of the run.
         received: Duration,
     },
@@ -62,7 +62,7 @@ pub enum News {
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct StreamTimeouts {
     /// For a connection, and for each answer.
     pub answer: Duration,
     /// Between two questions whether the server is still there.
@@ -75,7 +75,7 @@ pub struct Patience {
     pub give_up: Duration,
 }
 
-impl Default for Patience {
+impl Default for StreamTimeouts {
     fn default() -> Self {
         Self {
             answer: Duration::from_secs(5),
@@ -90,7 +90,7 @@ impl Default for Patience {
 /// The news of several sources. Dropping it ends all connections.
 #[derive(Debug)]
 pub struct FlowStream {
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<SourceEvent>,
     /// They end with this.
     _following: JoinSet<()>,
 }
@@ -102,7 +102,7 @@ impl FlowStream {
         sources: &[FlowServer],
         flow_source: FlowSource,
         begin: SystemTime,
-        patience: Patience,
+        patience: StreamTimeouts,
     ) -> Self {
         let (sender, news) = mpsc::channel(WAITING);
         let mut following = JoinSet::new();
@@ -114,7 +114,7 @@ impl FlowStream {
     }
 
     /// What comes next; none when every source is given up. Cancel-safe.
-    pub async fn next(&mut self) -> Option<News> {
+    pub async fn next(&mut self) -> Option<SourceEvent> {
         self.news.recv().await
     }
 }

@@ -18,8 +18,8 @@ use crate::error::Error;
 use crate::profile::{PREFIX, Profile, profiles};
 use crate::program::Program;
 
-pub use stock::{Stock, stock};
-pub use up::{Up, up};
+pub use stock::{LocalParts, stock};
+pub use up::{RunningCluster, up};
 
 /// How a cluster is brought up.
 #[derive(Clone, Debug)]

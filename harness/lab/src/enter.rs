@@ -19,7 +19,7 @@ const AFTERLIFE: Duration = Duration::from_secs(2);
 
 /// How the process got its rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entered {
+pub enum LabRights {
     /// It had them.
     Already,
     /// It is root in its own user namespace. Files that it writes still belong to its user.
@@ -36,14 +36,14 @@ enum TrialFailure {
 ///
 /// If there is an obstacle the process can continue, perhaps in a user namespace of its own: files that it writes
 /// belong to its user.
-pub fn enter() -> Result<Entered, Obstacle> {
+pub fn enter() -> Result<LabRights, Obstacle> {
     OpenOptions::new().read(true).write(true).open("/dev/net/tun").map_err(no_device)?;
     // For users other than root the test would fail.
     if geteuid().is_root() && attempt().is_ok() {
-        return Ok(Entered::Already);
+        return Ok(LabRights::Already);
     }
     become_root()?;
-    attempt().map(|()| Entered::UserNamespace).map_err(|failure| match failure {
+    attempt().map(|()| LabRights::UserNamespace).map_err(|failure| match failure {
         TrialFailure::Namespace(error) => forbidden(CloneFlags::CLONE_NEWNET, error, &setting),
         TrialFailure::Device(error) => Obstacle::Device(error),
     })

@@ -14,7 +14,7 @@ pub enum LabError {
     #[error(transparent)]
     Namespace(NetnsError),
     /// The datapath or a probe does not respond.
-    #[error("the lab's datapath cannot go on")]
+    #[error("the lab's datapath cannot continue")]
     Datapath(#[source] io::Error),
     /// Something on this machine rewrites addresses of the lab.
     #[error(

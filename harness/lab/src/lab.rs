@@ -29,7 +29,7 @@ use crate::hidden_clients::HiddenClients;
 use crate::identities::Identities;
 use crate::losses::{LossCause, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
-use crate::namespace::{Making, NamespaceMaker, NetnsHandle, NetnsSpec, ProbeWork};
+use crate::namespace::{NamespaceMaker, NetnsHandle, NetnsSpec, PendingNamespace, ProbeWork};
 use crate::policy::AddressOwner;
 use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
@@ -236,7 +236,7 @@ impl Lab {
         }
     }
 
-    fn make(&self, endpoint: &Endpoint, addresses: Vec<IpAddr>) -> Making<NetnsHandle> {
+    fn make(&self, endpoint: &Endpoint, addresses: Vec<IpAddr>) -> PendingNamespace<NetnsHandle> {
         let wanted = NetnsSpec { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
         self.maker.make(wanted, self.probe)
     }

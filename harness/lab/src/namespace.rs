@@ -11,7 +11,7 @@ use std::io;
 use std::net::IpAddr;
 
 pub(crate) use device::open as open_device;
-pub use maker::{Making, NamespaceMaker};
+pub use maker::{NamespaceMaker, PendingNamespace};
 use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
 use tun_rs::SyncDevice;

@@ -144,9 +144,9 @@ pub(crate) enum Unreadable {
     Length,
     #[error("more extension headers than any packet needs")]
     TooManyExtensions,
-    #[error("an extension header where it may not be")]
+    #[error("a misplaced extension header")]
     MisplacedExtension,
-    #[error("it wants to be routed through other hosts")]
+    #[error("it has a source route")]
     SourceRoute,
     #[error("a fragment that fits into no packet")]
     Fragment,

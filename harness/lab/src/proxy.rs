@@ -56,7 +56,7 @@ impl Proxies {
         let raised = getrlimit(Resource::RLIMIT_NOFILE)
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
         if let Err(error) = raised {
-            debug!(%error, "the proxies get no more open files");
+            debug!(%error, "the proxies may open no more files");
         }
         let (stop, stopped) = oneshot::channel();
         let (ready, mut listening) = mpsc::unbounded_channel();
@@ -141,7 +141,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
             }
             // Too many open files, or a client that has gone already: the next accept may succeed.
             Err(error) => {
-                debug!(%error, "a proxy cannot take a connection");
+                debug!(%error, "a proxy cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }

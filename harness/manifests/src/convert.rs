@@ -162,7 +162,7 @@ impl<'a> ManifestReader<'a> {
         };
         // Every application of a namespace may include it.
         if self.objects.topology.namespaces.get(&name) != Some(&labels) {
-            let message = format!("namespace {name} is there twice, with other labels");
+            let message = format!("namespace {name} occurs twice, with different labels");
             let help = twice(first);
             self.mistake(place, message, Some(help));
         }
@@ -189,7 +189,7 @@ impl<'a> ManifestReader<'a> {
         };
         if let Some(first) = self.objects.places.services.get(&name) {
             let help = twice(first);
-            self.mistake(place, format!("Service {name} is there twice"), Some(help));
+            self.mistake(place, format!("Service {name} occurs twice"), Some(help));
             return Ok(());
         }
         if service.selects.is_some() {
@@ -213,8 +213,8 @@ impl<'a> ManifestReader<'a> {
             node_name(text).parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?;
         let found = node(&manifest.root)?;
         if self.objects.topology.nodes.get(&name).is_some_and(|first| *first != found) {
-            let message = format!("Node {text} is there twice");
-            self.mistake(manifest.place(at), message, Some("name the files of one cluster alone".to_owned()));
+            let message = format!("Node {text} occurs twice");
+            self.mistake(manifest.place(at), message, Some("name only the files of one cluster".to_owned()));
         }
         self.objects.topology.nodes.insert(name, found);
         Ok(())
@@ -349,5 +349,5 @@ fn object_name(manifest: &Manifest) -> Result<(&str, Position), Unusable> {
 
 /// What to do about an object that occurs twice.
 fn twice(first: &Place) -> String {
-    format!("it is also at {first}: name the files of one cluster alone")
+    format!("it is also at {first}: name only the files of one cluster")
 }

@@ -146,7 +146,7 @@ fn http_rule(rule: &YamlNode, own: Option<&str>) -> Result<Result<RouteRule, Ine
             return Ok(Err("by more than paths"));
         }
         if !matches!(field::optional_text(matched, &["path", "type"])?, None | Some("PathPrefix")) {
-            return Ok(Err("by more than the beginning of a path"));
+            return Ok(Err("with conditions other than a path prefix"));
         }
         prefixes.push(field::optional_text(matched, &["path", "value"])?.unwrap_or("/").to_owned());
     }
@@ -196,7 +196,7 @@ pub(crate) fn ingress(root: &YamlNode) -> Result<Option<IngressRules>, Unusable>
                 _ => !text.contains(|letter| REGULAR.contains(letter)),
             };
             if !is_prefix {
-                rules.push(Err("by more than the beginning of a path"));
+                rules.push(Err("with conditions other than a path prefix"));
                 continue;
             }
             rules.push(match path.get("backend") {

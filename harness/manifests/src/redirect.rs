@@ -142,7 +142,9 @@ pub(crate) fn join(
             continue;
         }
         if is_led_already(frontend, &ports, topology) {
-            skipped.push("CiliumLocalRedirectPolicy (for a port that another one leads elsewhere: which holds is left to chance)");
+            skipped.push(
+                "CiliumLocalRedirectPolicy (for a port of another one: which of them applies is undefined)",
+            );
             continue;
         }
         let led = LocalRedirect {

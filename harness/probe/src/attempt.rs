@@ -19,7 +19,7 @@ mod tls;
 mod udp;
 
 pub(crate) use kept::KeptConnections;
-pub(crate) use progress::{AttemptProgress, Ending};
+pub(crate) use progress::{AttemptProgress, EarlyEnd};
 
 use look_up::address;
 use query::QueryTransport;

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::attempt::{self, AttemptProgress, Ending, KeptConnections};
+use crate::attempt::{self, AttemptProgress, EarlyEnd, KeptConnections};
 use crate::reports::{self, Reporter, microseconds};
 use crate::serve::{self, Server};
-use crate::socket::Home;
+use crate::socket::HomeAddress;
 use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome, Zone};
 
 pub(crate) mod orders;
@@ -35,12 +35,12 @@ const LAST_REPORTS: Duration = Duration::from_millis(100);
 ///
 /// Errors: those of `input` and `output`.
 pub async fn run(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> io::Result<()> {
-    run_at(Home::default(), None, input, output).await
+    run_at(HomeAddress::default(), None, input, output).await
 }
 
 /// The same for a probe that uses one address only, and that waits at most this long for its first order.
 async fn run_at(
-    home: Home,
+    home: HomeAddress,
     patience: Option<Duration>,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
@@ -61,12 +61,12 @@ async fn run_at(
 /// An attempt in flight.
 struct AttemptInFlight {
     task: Id,
-    endings: mpsc::UnboundedSender<Ending>,
+    endings: mpsc::UnboundedSender<EarlyEnd>,
     since: Instant,
 }
 
 struct Probe {
-    home: Home,
+    home: HomeAddress,
     reporter: Reporter,
     resolver: Arc<Resolver>,
     kept: KeptConnections,
@@ -76,7 +76,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(home: Home, reporter: Reporter) -> Self {
+    fn new(home: HomeAddress, reporter: Reporter) -> Self {
         Self {
             home,
             reporter,
@@ -128,8 +128,8 @@ impl Probe {
             Order::AnswerFor { server, zone } => self.answer_for(server, &zone),
             Order::Resolve(resolver) => self.resolver = Arc::new(resolver),
             Order::Attempt(wanted) => self.attempt(wanted),
-            Order::End { attempt } => self.end(attempt, Ending::Attempt),
-            Order::EndStage { attempt, local } => self.end(attempt, Ending::Stage(local)),
+            Order::End { attempt } => self.end(attempt, EarlyEnd::Attempt),
+            Order::EndStage { attempt, local } => self.end(attempt, EarlyEnd::Stage(local)),
             Order::Flush { flush } => {
                 for server in self.servers.values() {
                     server.accept_waiting().await;
@@ -189,7 +189,7 @@ impl Probe {
     }
 
     /// Ends an attempt or a stage of it. An attempt that is not in flight has finished: its report crossed the order.
-    fn end(&self, number: u64, ending: Ending) {
+    fn end(&self, number: u64, ending: EarlyEnd) {
         if let Some(known) = self.in_flight.get(&number) {
             let _ = known.endings.send(ending);
         }

@@ -33,12 +33,12 @@ pub(crate) struct Packet {
     /// The verification tag that the receiver expects.
     pub(crate) tag: u32,
     /// Its content.
-    pub(crate) says: Says,
+    pub(crate) says: SctpContent,
 }
 
 /// The content of a packet, as far as it is needed to start an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Says {
+pub(crate) enum SctpContent {
     /// Requests an association with this tag for packets to the sender.
     Init(u32),
     /// Accepts it, with this tag for packets to the sender.
@@ -56,9 +56,11 @@ impl Packet {
         bytes.extend(self.tag.to_be_bytes());
         bytes.extend([0; 4]);
         match self.says {
-            Says::Init(tag) => chunk(&mut bytes, INIT, &first(tag)),
-            Says::InitAck(tag) => chunk(&mut bytes, INIT_ACK, &[&first(tag), &STATE_COOKIE[..]].concat()),
-            Says::Abort => chunk(&mut bytes, ABORT, &[]),
+            SctpContent::Init(tag) => chunk(&mut bytes, INIT, &first(tag)),
+            SctpContent::InitAck(tag) => {
+                chunk(&mut bytes, INIT_ACK, &[&first(tag), &STATE_COOKIE[..]].concat());
+            }
+            SctpContent::Abort => chunk(&mut bytes, ABORT, &[]),
         }
         let sum = checksum(&bytes);
         bytes[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
@@ -101,16 +103,16 @@ fn chunk(bytes: &mut Vec<u8>, kind: u8, value: &[u8]) {
 }
 
 /// The content of the first chunk that is about starting an association.
-fn says(mut chunks: &[u8]) -> Option<Says> {
+fn says(mut chunks: &[u8]) -> Option<SctpContent> {
     loop {
         let ([kind, _, high, low], _) = chunks.split_first_chunk::<4>()?;
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let value = chunks.get(4..length)?;
         let tag = || value.first_chunk::<4>().map(|tag| u32::from_be_bytes(*tag));
         match *kind {
-            INIT => return tag().map(Says::Init),
-            INIT_ACK => return tag().map(Says::InitAck),
-            ABORT => return Some(Says::Abort),
+            INIT => return tag().map(SctpContent::Init),
+            INIT_ACK => return tag().map(SctpContent::InitAck),
+            ABORT => return Some(SctpContent::Abort),
             // Chunks are padded to a multiple of four bytes.
             _ => chunks = chunks.get(length.next_multiple_of(4)..)?,
         }
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_packet_is_read_as_it_was_written_and_never_when_a_bit_is_wrong() {
-        for says in [Says::Init(7), Says::InitAck(u32::MAX), Says::Abort] {
+        for says in [SctpContent::Init(7), SctpContent::InitAck(u32::MAX), SctpContent::Abort] {
             let packet = Packet { from: 1000, to: 9, tag: 0xdead_beef, says };
             let bytes = packet.bytes();
             assert_eq!(Packet::read(&bytes), Some(packet));
@@ -154,10 +156,11 @@ mod tests {
 
     #[test]
     fn chunks_before_are_passed_over_and_lengths_are_not_believed() {
-        let check = |chunks: &[u8], wanted: Option<Says>| assert_eq!(says(chunks), wanted, "{chunks:?}");
+        let check =
+            |chunks: &[u8], wanted: Option<SctpContent>| assert_eq!(says(chunks), wanted, "{chunks:?}");
         check(&[], None);
-        check(&[ABORT, 0, 0, 4], Some(Says::Abort));
-        check(&[11, 0, 0, 5, 1, 0, 0, 0, ABORT, 0, 0, 4], Some(Says::Abort));
+        check(&[ABORT, 0, 0, 4], Some(SctpContent::Abort));
+        check(&[11, 0, 0, 5, 1, 0, 0, 0, ABORT, 0, 0, 4], Some(SctpContent::Abort));
         check(&[11, 0, 0, 4], None);
         check(&[11, 0, 0, 0, ABORT, 0, 0, 4], None);
         check(&[INIT, 0, 0, 6, 1, 2], None);

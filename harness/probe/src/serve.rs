@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::failure;
 use crate::reports::Reporter;
-use crate::socket::Home;
+use crate::socket::HomeAddress;
 use verdikt_wire::{Arrived, Report, Serve, Speaks, StageTransport, Zone};
 
 mod connections;
@@ -74,7 +74,7 @@ impl Drop for Server {
 /// Starts a server. Its sockets listen when this returns.
 ///
 /// Errors: why it cannot listen, as text.
-pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<Server, String> {
+pub(crate) fn start(home: HomeAddress, wanted: &Serve, reporter: &Reporter) -> Result<Server, String> {
     let arrivals = Arrivals { server: wanted.server, reporter: reporter.clone() };
     let port = wanted.port;
     let started = match wanted.speaks {

@@ -11,14 +11,14 @@ use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 pub(crate) mod datagrams;
 mod home;
 
-pub(crate) use home::Home;
+pub(crate) use home::HomeAddress;
 
 /// The backlog of listeners.
 const BACKLOG: i32 = 1024;
 
 /// Finds the source address for a remote address without sending anything, and reserves a port there while the socket
 /// exists.
-pub(crate) fn reserved(home: Home, remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
+pub(crate) fn reserved(home: HomeAddress, remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
     // The remote port does not matter.
     let remote = SocketAddr::new(remote, 9);
     let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
@@ -29,7 +29,7 @@ pub(crate) fn reserved(home: Home, remote: IpAddr) -> io::Result<(Socket, Socket
 }
 
 /// Opens a TCP socket for a connection to `remote`. Returns it with its own address and port.
-pub(crate) fn unconnected(home: Home, remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
+pub(crate) fn unconnected(home: HomeAddress, remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
     let (_, source) = reserved(home, remote.ip())?;
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.bind((source.ip(), 0).into())?;
@@ -40,7 +40,7 @@ pub(crate) fn unconnected(home: Home, remote: SocketAddr) -> io::Result<(TcpSock
 /// Opens a datagram socket that is connected to `remote`. Returns it with its own address, whose port is the
 /// protocol's identifier. ICMP errors about its packets are errors of the next call.
 pub(crate) fn connected(
-    home: Home,
+    home: HomeAddress,
     remote: SocketAddr,
     kind: Type,
     protocol: Protocol,
@@ -69,7 +69,7 @@ pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
 }
 
 /// Opens a TCP listener on the probe's address, or on all addresses of both families (of IPv4 if there is no IPv6).
-pub(crate) fn listener(home: Home, port: u16) -> io::Result<TcpListener> {
+pub(crate) fn listener(home: HomeAddress, port: u16) -> io::Result<TcpListener> {
     let socket = at_home(home, port, Type::STREAM, Protocol::TCP, |socket| socket.set_reuse_address(true))?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -77,7 +77,7 @@ pub(crate) fn listener(home: Home, port: u16) -> io::Result<TcpListener> {
 
 /// Binds a socket to a port of the probe's address, or of all addresses. `prepare` is called before.
 fn at_home(
-    home: Home,
+    home: HomeAddress,
     port: u16,
     kind: Type,
     protocol: Protocol,

@@ -16,7 +16,7 @@ pub enum Clock {
 
 /// The start of something whose duration is measured.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Began {
+pub(crate) struct Stopwatch {
     at: Option<Timestamp>,
     since: Option<Instant>,
 }
@@ -29,12 +29,12 @@ impl Clock {
     }
 
     /// Something begins.
-    pub(crate) fn begin(self) -> Began {
-        Began { at: self.now(), since: (self == Self::System).then(Instant::now) }
+    pub(crate) fn begin(self) -> Stopwatch {
+        Stopwatch { at: self.now(), since: (self == Self::System).then(Instant::now) }
     }
 }
 
-impl Began {
+impl Stopwatch {
     /// When it began, where times are told.
     pub(crate) fn at(self) -> Option<Timestamp> {
         self.at

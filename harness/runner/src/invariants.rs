@@ -9,7 +9,7 @@ use verdikt_analysis::invariant::{Counterexample, Proof, prove};
 use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::invariant::Invariant;
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_verdict::invariant::{Broken, InvariantJudged, InvariantProof};
+use verdikt_verdict::invariant::{BrokenInvariant, InvariantJudged, InvariantProof};
 
 /// The results of the step's policy model for every invariant, in their order.
 pub(crate) fn judged(
@@ -47,11 +47,11 @@ fn judged_as(
     }
 }
 
-fn broken(example: Counterexample) -> Broken {
+fn broken(example: Counterexample) -> BrokenInvariant {
     let Counterexample { from, to, interval, reason, more } = example;
     let deciding = reason.deciding();
     let rules = deciding.iter().flat_map(|(_, found)| found.rules().iter().cloned()).collect();
-    Broken {
+    BrokenInvariant {
         from: from.to_string(),
         to: to.to_string(),
         traffic: interval.to_string(),

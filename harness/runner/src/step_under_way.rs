@@ -15,7 +15,7 @@ use verdikt_verdict::invariant::InvariantJudged;
 
 use crate::backend::AppliedStep;
 use crate::cell::{JudgedCell, ObservedStep, judge_cell};
-use crate::clock::Began;
+use crate::clock::Stopwatch;
 use crate::filter::{SelectedCell, SkippedCell};
 use crate::invariants;
 use crate::plan::{PredictedStep, Sink};
@@ -27,7 +27,7 @@ pub(crate) struct StepUnderWay<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) step: &'a Step,
     pub(crate) version: CiliumVersion,
-    pub(crate) began: Began,
+    pub(crate) began: Stopwatch,
 }
 
 impl StepUnderWay<'_> {

@@ -204,7 +204,7 @@ impl fmt::Display for DropReason {
             Self::PolicyDeny => f.pad("a rule denies it"),
             Self::InvalidSourceAddress => f.pad("not the sender's address"),
             Self::Malformed(reason) | Self::Other(reason) => f.pad(reason),
-            Self::NoDestination => f.pad("nobody is there"),
+            Self::NoDestination => f.pad("no endpoint has this address"),
             Self::RefusedByProxy => f.pad("refused by the proxy"),
             Self::NotModelled(gap) => f.pad(&format!("not modelled: {gap}")),
         }

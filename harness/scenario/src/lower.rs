@@ -32,7 +32,7 @@ use settings::{GivenSettings, SettingVersions};
 use topology::{TopologyDraft, TopologyPart};
 
 /// A scenario file with everything it refers to.
-pub(crate) struct Input<'a> {
+pub(crate) struct ScenarioInput<'a> {
     /// The file, as the user named it.
     pub(crate) file: &'a Arc<str>,
     /// Its content.
@@ -48,8 +48,8 @@ pub(crate) struct Input<'a> {
 }
 
 /// Lowers a scenario. The result may only be used if no mistake was found.
-pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
-    let Input { file, content, .. } = *input;
+pub(crate) fn lower(input: &ScenarioInput<'_>, mistakes: &mut Mistakes) -> Scenario {
+    let ScenarioInput { file, content, .. } = *input;
     check_text(&content.scenario, "the scenario's name", file, mistakes);
     check_text(&content.about, "`about`", file, mistakes);
     let cilium = content.cilium.as_ref().and_then(|range| version_range(range, file, mistakes));
@@ -106,7 +106,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
 }
 
 fn step(
-    input: &Input<'_>,
+    input: &ScenarioInput<'_>,
     (raw, draft, before): (&Located<StepFile>, TopologyDraft, Option<&[Row]>),
     cilium: &VersionRange,
     mistakes: &mut Mistakes,

@@ -119,7 +119,7 @@ impl fmt::Display for Unreachable {
             Self::OutOfRanges { service, address } => {
                 return write!(
                     f,
-                    "the load balancer of service {service} lets in none of {address}'s packets \
+                    "the load balancer of service {service} accepts none of {address}'s packets \
                      (loadBalancerSourceRanges), whatever policies say"
                 );
             }
@@ -127,7 +127,7 @@ impl fmt::Display for Unreachable {
             Self::NobodyOnNode { service, node } => {
                 return write!(
                     f,
-                    "{node} runs nothing behind service {service}, which leads no client to another node \
+                    "{node} runs no backend of service {service}, which sends no client to another node \
                      (internalTrafficPolicy: Local)"
                 );
             }

@@ -109,7 +109,7 @@ pub enum VersionError {
     #[error("`{0}` is not a Cilium version verdikt knows; it knows {known}", known = CiliumVersion::all_named())]
     Unknown(String),
     /// No known version is in the range.
-    #[error("no Cilium version verdikt knows lies in `{0}`")]
+    #[error("verdikt knows no Cilium version in `{0}`")]
     Empty(String),
 }
 

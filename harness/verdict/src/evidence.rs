@@ -33,12 +33,12 @@ pub struct Evidence {
     /// What was seen before, each time the attempt was made again because its evidence gave no verdict. It does not
     /// count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub again: Vec<Before>,
+    pub again: Vec<EarlierEvidence>,
 }
 
 /// What was seen of an attempt before it was made again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Before {
+pub struct EarlierEvidence {
     /// What the client saw.
     pub outcome: Outcome,
     /// Why that gave no verdict.

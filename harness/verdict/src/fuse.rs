@@ -24,7 +24,7 @@ use crate::evidence::{Basis, Evidence, is_denial};
 
 /// A verdict and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fused {
+pub struct FusedVerdict {
     /// The verdict.
     pub verdict: Verdict,
     /// The evidence that decides; nothing where the verdict is inconclusive.
@@ -59,7 +59,7 @@ enum FlowEvidence {
 }
 
 /// Concludes from all evidence of one attempt.
-pub fn fuse(evidence: &Evidence) -> Fused {
+pub fn fuse(evidence: &Evidence) -> FusedVerdict {
     match &evidence.lost {
         Some(lost) if needs_lost_flow(evidence) => {
             let outcome = &evidence.observation.outcome;
@@ -138,7 +138,7 @@ fn with_more(flows: &FlowEvidence, evidence: &Evidence) -> Vec<FlowEvidence> {
 }
 
 /// The verdict for what the flows show.
-fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
+fn conclude(evidence: &Evidence, flows: FlowEvidence) -> FusedVerdict {
     let outcome = &evidence.observation.outcome;
     let arrival = evidence.observation.arrival;
     let seen = format!("the client saw: {outcome}");
@@ -168,7 +168,7 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
             )),
             (Some(point), _) => {
                 let basis = Basis { outcome: true, flow: true, arrival: arrival == Arrival::NotSeen };
-                Fused { verdict: Verdict::Denied(point), basis }
+                FusedVerdict { verdict: Verdict::Denied(point), basis }
             }
             (None, _) if evidence.unanswered => unanswered(&flows, &seen),
             (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrival))),
@@ -187,13 +187,13 @@ fn is_not_its(evidence: &Evidence) -> bool {
 }
 
 /// A denial on a connection that a proxy had accepted in place of the server.
-fn denied_behind_proxy(point: EnforcementPoint, arrival: Arrival) -> Fused {
+fn denied_behind_proxy(point: EnforcementPoint, arrival: Arrival) -> FusedVerdict {
     let basis = Basis { outcome: false, flow: true, arrival: arrival == Arrival::NotSeen };
-    Fused { verdict: Verdict::Denied(point), basis }
+    FusedVerdict { verdict: Verdict::Denied(point), basis }
 }
 
 /// The verdict of an attempt that was answered.
-fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: &str) -> Fused {
+fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: &str) -> FusedVerdict {
     match (denied(flows), arrival) {
         (Some(point), _) => {
             let when = when_denied(evidence).unwrap_or_default();
@@ -206,7 +206,7 @@ fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: 
                 && is_taken_by_proxy(evidence) =>
         {
             let basis = Basis { outcome: true, flow: true, arrival: false };
-            Fused { verdict: Verdict::Allowed, basis }
+            FusedVerdict { verdict: Verdict::Allowed, basis }
         }
         (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
         (None, _) => {
@@ -216,23 +216,23 @@ fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: 
                 FlowEvidence::Audited(point) => Verdict::Audited(*point),
                 _ => Verdict::Allowed,
             };
-            Fused { verdict, basis }
+            FusedVerdict { verdict, basis }
         }
     }
 }
 
-fn inconclusive(reason: String) -> Fused {
-    Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() }
+fn inconclusive(reason: String) -> FusedVerdict {
+    FusedVerdict { verdict: Verdict::Inconclusive(reason), basis: Basis::default() }
 }
 
 /// The verdict of a failure where the target never answers: what the datapath let pass was allowed.
-fn unanswered(flows: &FlowEvidence, seen: &str) -> Fused {
+fn unanswered(flows: &FlowEvidence, seen: &str) -> FusedVerdict {
     let verdict = match flows {
         FlowEvidence::Passed => Verdict::Allowed,
         FlowEvidence::Audited(point) => Verdict::Audited(*point),
         _ => return inconclusive(format!("{seen}, and {}", why_unclear(flows, Arrival::NotSeen))),
     };
-    Fused { verdict, basis: Basis { outcome: false, flow: true, arrival: false } }
+    FusedVerdict { verdict, basis: Basis { outcome: false, flow: true, arrival: false } }
 }
 
 /// When the first packet was denied, relative to the answer. Before the answer, the policy may have come into force
@@ -261,14 +261,14 @@ fn why_unclear(flows: &FlowEvidence, arrival: Arrival) -> String {
 
 /// What a proxy answers without reporting it to the datapath: a redirect, a request that it cannot read, or a
 /// connection whose start does not match its rules. No server sees such requests.
-fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused> {
+fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<FusedVerdict> {
     let by_proxy = *flows == FlowEvidence::Passed
         && evidence.observation.arrival == Arrival::NotSeen
         && is_taken_by_proxy(evidence);
     match evidence.observation.outcome {
         Outcome::HttpStatus(307) if by_proxy => {
             let basis = Basis { outcome: true, flow: true, arrival: true };
-            Some(Fused { verdict: Verdict::Redirected, basis })
+            Some(FusedVerdict { verdict: Verdict::Redirected, basis })
         }
         Outcome::HttpStatus(400) if by_proxy => {
             let reason = "the HTTP proxy rejected the request before it asked any rule (400)";
@@ -276,7 +276,7 @@ fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused>
         }
         Outcome::Reset | Outcome::Garbled(_) if by_proxy && is_asked(evidence) => {
             let basis = Basis { outcome: true, flow: true, arrival: true };
-            Some(Fused { verdict: Verdict::Denied(EnforcementPoint::Tls), basis })
+            Some(FusedVerdict { verdict: Verdict::Denied(EnforcementPoint::Tls), basis })
         }
         _ => None,
     }
@@ -355,7 +355,7 @@ fn read(flows: &[Flow]) -> FlowEvidence {
     if let Some(flow) = flows.iter().find(|flow| flow.verdict == FlowVerdict::Error) {
         return FlowEvidence::NotModelled(match &flow.drop_reason {
             Some(DropReason::NotModelled(gap)) => gap.clone(),
-            _ => "what becomes of this attempt".to_owned(),
+            _ => "what happens to this attempt".to_owned(),
         });
     }
     // Of several denials the first on the way decides: egress before ingress, and a packet before its contents.

@@ -43,7 +43,7 @@ pub enum InvariantProof {
         pairs: usize,
     },
     /// It does not hold.
-    Broken(Box<Broken>),
+    Broken(Box<BrokenInvariant>),
     /// The engine does not know.
     Unknown {
         /// What is not modelled: completes "does not know …".
@@ -77,7 +77,7 @@ pub struct AttemptedPair {
 
 /// The smallest counterexample to an invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Broken {
+pub struct BrokenInvariant {
     /// The source.
     pub from: String,
     /// The destination.
@@ -161,7 +161,9 @@ impl fmt::Display for InvariantJudged {
                 let (invariant, because) = (&self.invariant, &self.because);
                 write!(f, "{invariant} does not hold for a real attempt: {pair}. Why it must: {because}")
             }
-            InvariantProof::Untold(pair) => write!(f, "{}: an attempt tells nothing: {pair}", self.invariant),
+            InvariantProof::Untold(pair) => {
+                write!(f, "{}: an attempt gives no verdict: {pair}", self.invariant)
+            }
         }
     }
 }
@@ -177,7 +179,7 @@ impl fmt::Display for AttemptedPair {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for BrokenInvariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, traffic, verdict, why, more, .. } = self;
         write!(f, "{traffic} from {from} to {to}: {verdict}, {why}")?;

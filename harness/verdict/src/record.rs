@@ -8,7 +8,7 @@ use crate::event::CellJudged;
 
 /// Why a cell that is not as expected cannot be updated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unrecorded {
+pub enum UpdateObstacle {
     /// There is no verdict.
     #[error("it has no verdict: {0}")]
     Inconclusive(String),
@@ -24,18 +24,18 @@ pub enum Unrecorded {
 }
 
 /// The expectation that a cell which is not as expected should get.
-pub fn expectation(cell: &CellJudged) -> Result<Expected, Unrecorded> {
+pub fn expectation(cell: &CellJudged) -> Result<Expected, UpdateObstacle> {
     if let Verdict::Inconclusive(why) = &cell.verdict {
-        return Err(Unrecorded::Inconclusive(why.clone()));
+        return Err(UpdateObstacle::Inconclusive(why.clone()));
     }
     if contradicts(cell.prediction.answer, &cell.verdict) || cell.result == CellResult::Contradicted {
-        return Err(Unrecorded::Contradicted(cell.prediction.answer.to_string()));
+        return Err(UpdateObstacle::Contradicted(cell.prediction.answer.to_string()));
     }
     if let Some(lost) = cell.evidence.as_ref().and_then(|evidence| evidence.lost.as_ref()) {
-        return Err(Unrecorded::Incomplete(lost.clone()));
+        return Err(UpdateObstacle::Incomplete(lost.clone()));
     }
     if let Some(backend) = &cell.via {
-        return Err(Unrecorded::OneBackend((**backend).clone()));
+        return Err(UpdateObstacle::OneBackend((**backend).clone()));
     }
     let verdict = match &cell.verdict {
         Verdict::Allowed => VerdictWord::Allow,
@@ -43,7 +43,7 @@ pub fn expectation(cell: &CellJudged) -> Result<Expected, Unrecorded> {
         Verdict::Denied(point) => VerdictWord::DenyAt(*point),
         Verdict::Audited(_) => VerdictWord::Audit,
         Verdict::Redirected => VerdictWord::Redirect,
-        Verdict::Inconclusive(why) => return Err(Unrecorded::Inconclusive(why.clone())),
+        Verdict::Inconclusive(why) => return Err(UpdateObstacle::Inconclusive(why.clone())),
     };
     // An author who named the deciding policy wants it named again.
     let named = cell.expected.by.as_ref().and_then(|_| deciders(&cell.prediction).into_iter().next());

@@ -23,8 +23,8 @@ use verdikt_verdict::event::{
     CellJudged, CellSkipped, Event, FORMAT, ObjectJudged, ObjectRefusal, RunFinished, RunOrigin, RunStarted,
     ScenarioFailed, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
-use verdikt_verdict::evidence::{Before, Evidence};
-use verdikt_verdict::fuse::{Fused, fuse};
+use verdikt_verdict::evidence::{EarlierEvidence, Evidence};
+use verdikt_verdict::fuse::{FusedVerdict, fuse};
 use verdikt_verdict::run_result::{RunResult, Totals};
 use verdikt_verdict::schema::event_schema;
 use verdikt_verdict::timestamp::Timestamp;
@@ -144,7 +144,7 @@ fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, deci
 /// A cell with all evidence there can be, or with as little as there can be.
 fn with_evidence(event: Event, evidence: Evidence) -> Event {
     let Event::CellJudged(cell) = event else { panic!("{event:?}") };
-    let Fused { verdict, basis } = fuse(&evidence);
+    let FusedVerdict { verdict, basis } = fuse(&evidence);
     let result = compare(&cell.expected, &verdict, &cell.prediction);
     let (evidence, basis) = (Some(Box::new(evidence)), Some(basis));
     let cell = Arc::unwrap_or_clone(cell);
@@ -216,7 +216,7 @@ fn evidence(outcome: &Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence
         stage(StageKind::Request, Some(Protocol::Tcp)),
     ];
     let observation = Observation { outcome: outcome.clone(), stages, arrival: Arrival::NotSeen };
-    let again = lost.map(|lost| Before { outcome: outcome.clone(), reason: text(lost) });
+    let again = lost.map(|lost| EarlierEvidence { outcome: outcome.clone(), reason: text(lost) });
     let led_to = lost.map(|_| Endpoint::Pod("shop/web".parse().unwrap()));
     let (lost, audit) = (lost.map(text), lost.is_some());
     Evidence {

@@ -18,7 +18,7 @@ const MOST_NAMED: usize = 8;
 
 /// What a pod that does not exist yet would need.
 #[derive(Clone, Debug)]
-pub struct Needed {
+pub struct FuturePodNeeds {
     /// Whose policy is asked.
     pub endpoint: Endpoint,
     /// One line for each rule.
@@ -27,7 +27,7 @@ pub struct Needed {
 
 /// What a source reaches.
 #[derive(Clone, Copy, Debug)]
-pub struct Reached<'a> {
+pub struct ReachAnswer<'a> {
     /// The source.
     pub source: &'a Endpoint,
     /// By address.
@@ -35,11 +35,16 @@ pub struct Reached<'a> {
     /// By the names that clients use.
     pub by_name: &'a [(Attempt, Prediction)],
     /// What a target that does not exist yet would need; none if it needs nothing.
-    pub needed: Option<&'a Needed>,
+    pub needed: Option<&'a FuturePodNeeds>,
 }
 
 /// Who makes an attempt, as text.
-pub fn who(head: &str, sources: &[SourceGroup], needed: Option<&Needed>, topology: &Topology) -> String {
+pub fn who(
+    head: &str,
+    sources: &[SourceGroup],
+    needed: Option<&FuturePodNeeds>,
+    topology: &Topology,
+) -> String {
     let mut lines = vec![format!("who may make {}", Plain::line(head))];
     let mut verdict = None;
     for sources in sources {
@@ -69,7 +74,7 @@ pub fn who(head: &str, sources: &[SourceGroup], needed: Option<&Needed>, topolog
 }
 
 /// What a source reaches, as text.
-pub fn reach(head: &str, reached: &Reached<'_>, topology: &Topology) -> String {
+pub fn reach(head: &str, reached: &ReachAnswer<'_>, topology: &Topology) -> String {
     let mut lines = vec![format!("what {} reaches", Plain::line(head))];
     let (open, closed): (Vec<_>, Vec<_>) = reached.destinations.iter().partition(|it| it.any_passes());
     for (title, destinations) in [("reaches", open), ("does not reach", closed)] {
@@ -139,7 +144,7 @@ fn admissions(rules: &[AdmittingRule]) -> Vec<String> {
     rules.iter().map(|rule| format!("  {}", line(rule))).collect()
 }
 
-fn needed_json(needed: Option<&Needed>) -> Value {
+fn needed_json(needed: Option<&FuturePodNeeds>) -> Value {
     let Some(needed) = needed else { return Value::Null };
     let rules = needed.rules.iter().map(|rule| {
         json!({"wanted": rule.wanted, "ports": rule.ports, "verdict": if rule.denies { "deny" } else { "allow" }, "rule": rule.rule})
@@ -152,7 +157,7 @@ fn names(ends: &[TrafficEnd]) -> Vec<String> {
 }
 
 /// Who makes an attempt, as a JSON text.
-pub fn who_json(attempt: &Attempt, sources: &[SourceGroup], needed: Option<&Needed>) -> String {
+pub fn who_json(attempt: &Attempt, sources: &[SourceGroup], needed: Option<&FuturePodNeeds>) -> String {
     let sources = sources.iter().map(|sources| {
         json!({"ends": names(&sources.ends), "passes": sources.passes, "verdict": sources.verdict, "why": sources.why})
     });
@@ -162,7 +167,7 @@ pub fn who_json(attempt: &Attempt, sources: &[SourceGroup], needed: Option<&Need
 }
 
 /// What a source reaches, as a JSON text.
-pub fn reach_json(reached: &Reached<'_>) -> String {
+pub fn reach_json(reached: &ReachAnswer<'_>) -> String {
     let destinations = reached.destinations.iter().map(|destinations| {
         let access = destinations.reasons.iter().map(|(interval, reason)| {
             json!({

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use verdikt_kind::cluster::{self, Stock, Up};
+use verdikt_kind::cluster::{self, LocalParts, RunningCluster};
 use verdikt_kind::doctor::{ProgramFinding, examine};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{PREFIX, Profile, profiles};
@@ -29,7 +29,8 @@ pub(crate) fn cluster(
 fn up(arguments: &ClusterUp) -> Result<ExitCode, Failure> {
     let profile = named(&arguments.profile)?;
     let mut progress = phases();
-    let Up { cluster, context, was_up } = bring_up(&profile, &arguments.options(), &mut progress)?;
+    let RunningCluster { cluster, context, was_up } =
+        bring_up(&profile, &arguments.options(), &mut progress)?;
     progress(&if was_up {
         format!("the cluster `{cluster}` is already up, and complete")
     } else {
@@ -111,7 +112,8 @@ fn doctor(profile: Option<&str>) -> Result<ExitCode, Failure> {
 
 /// The lines of the doctor about a profile.
 fn stock_of(profile: &Profile) -> Result<String, Failure> {
-    let Stock { cluster_exists, here, missing } = cluster::stock(profile).map_err(|error| failure(&error))?;
+    let LocalParts { cluster_exists, here, missing } =
+        cluster::stock(profile).map_err(|error| failure(&error))?;
     let mut text = String::new();
     let all = here.len() + missing.len();
     let _ = writeln!(

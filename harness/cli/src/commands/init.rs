@@ -21,7 +21,7 @@ use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
-use self::reference::{Given, is_stream};
+use self::reference::{CommandPaths, is_stream};
 use crate::arguments::Init;
 use crate::exit;
 use crate::failure::Failure;
@@ -47,6 +47,7 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
         ))
         .hint("name it with `--name`"));
     }
+    check_output(&arguments.output)?;
     if !is_for_stdout && !arguments.force && target.symlink_metadata().is_ok() {
         let message = format!("there is a scenario `{}` already", Plain::line(&target.display().to_string()));
         return Err(Failure::wrong(message).hint("replace it with `--force`, or name another with `--name`"));
@@ -55,7 +56,7 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
     let folder = if is_for_stdout { PathBuf::from(".") } else { arguments.output.clone() };
     let is_cluster = arguments.context.is_some();
     let settings = arguments.settings.file();
-    let given = Given { paths: &arguments.paths, policies: &arguments.policies, settings, is_cluster };
+    let given = CommandPaths { paths: &arguments.paths, policies: &arguments.policies, settings, is_cluster };
     if !is_for_stdout {
         fs::create_dir_all(&folder).map_err(|error| Failure::file("make", &folder, &error))?;
     }
@@ -75,6 +76,20 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
         Printer::tell(&format!("wrote {target}; read it, and run it: `verdikt run {target}{outside}`\n"));
     }
     Ok(ExitCode::from(exit::AS_EXPECTED))
+}
+
+/// Fails if `--output` names the file, and not its folder.
+fn check_output(output: &Path) -> Result<(), Failure> {
+    let is_for_yaml = output.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let Some(name) = output.file_stem().filter(|_| is_for_yaml && !output.is_dir()) else { return Ok(()) };
+    let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let line = |path: &Path| Plain::line(&path.display().to_string()).to_string();
+    let hint = format!("name both: `--output {} --name {}`", line(folder), line(Path::new(name)));
+    Err(Failure::wrong(format!(
+        "`--output` takes the folder of the scenario, and `{}` is a file",
+        line(output)
+    ))
+    .hint(hint))
 }
 
 /// Reads the paths of the command; fails on any mistake.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use verdikt_analysis::end::TrafficEnd;
 use verdikt_analysis::question::{DestinationGroup, by_name, needed, reach as reached, who as makers};
-use verdikt_analysis::render::answer::{self, Needed, Reached};
+use verdikt_analysis::render::answer::{self, FuturePodNeeds, ReachAnswer};
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::loader::{parse_attempt, parse_source};
@@ -35,7 +35,7 @@ pub(crate) fn who(arguments: &Who, printer: &Printer) -> Result<ExitCode, Failur
     let needed = endpoint.and_then(|(endpoint, port)| {
         let traffic = attempt.protocol().map(|protocol| (protocol, port.get()));
         let rules = needed(&model, &endpoint, Direction::Ingress, traffic)?;
-        Some(Needed { endpoint, rules })
+        Some(FuturePodNeeds { endpoint, rules })
     });
     let topology = situation.topology();
     match format {
@@ -58,9 +58,9 @@ pub(crate) fn reach(arguments: &ReachArguments, printer: &Printer) -> Result<Exi
     let end = TrafficEnd::Endpoint(endpoint.clone());
     let destinations = reached(&model, &end).unwrap_or_default();
     let needed = needed(&model, &endpoint, Direction::Egress, None);
-    let needed = needed.map(|rules| Needed { endpoint: endpoint.clone(), rules });
+    let needed = needed.map(|rules| FuturePodNeeds { endpoint: endpoint.clone(), rules });
     let by_name = by_name(&model, &endpoint);
-    let answer = Reached {
+    let answer = ReachAnswer {
         source: &endpoint,
         destinations: &destinations,
         by_name: &by_name,

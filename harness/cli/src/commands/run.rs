@@ -29,13 +29,13 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 
 use self::chosen_backend::ChosenBackend;
 use self::log::EventLogWriter;
-use self::output::{RunOutput, Told};
-use self::remembered::Remembered;
+use self::output::{KeptRun, RunOutput};
+use self::remembered::DifferingCells;
 use self::update::UpdateEffect;
 use super::{load_without_mistakes, paths_or_default};
 use crate::arguments::{Reports, RunArguments};
 use crate::exit;
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, FailureContent};
 use crate::lab_use;
 use crate::printer::Printer;
 use crate::reports;
@@ -120,7 +120,7 @@ fn evaluate(
     let signals = signals::hold();
     let log = log.as_deref().map(EventLogWriter::create).transpose()?;
     let mut told = RunOutput::new(shown, scenarios.len(), arguments, log);
-    let mut remembered = Remembered::default();
+    let mut remembered = DifferingCells::default();
     let mut sink = |event| {
         remembered.add(&event);
         told.tell(event)
@@ -131,7 +131,7 @@ fn evaluate(
         ChosenBackend::Cluster(cluster) => cluster.run(scenarios, options, &signals, &mut sink)?,
     };
     remembered.keep();
-    let Told { events, differing, totals } = told.end()?;
+    let KeptRun { events, differing, totals } = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
     reports::write(&output.reports, &events)?;
     drop(signals);
@@ -152,7 +152,7 @@ fn evaluate(
 /// Writes the mistakes of a failure into the reports, and returns the failure.
 fn reported(failure: Failure, arguments: &RunArguments) -> Failure {
     match &failure.what {
-        What::Mistakes(mistakes, _) if !arguments.list => {
+        FailureContent::Mistakes(mistakes, _) if !arguments.list => {
             let reports = &arguments.output.reports;
             let (checked, warnings_denied) = (Checked::default(), arguments.deny_warnings);
             let found = CheckReport { checked, diagnostics: mistakes, warnings_denied };
@@ -169,7 +169,7 @@ fn run_options(
 ) -> Result<RunOptions, Failure> {
     Ok(RunOptions {
         version,
-        filters: if arguments.failed { Remembered::filters()? } else { arguments.filter.clone() },
+        filters: if arguments.failed { DifferingCells::filters()? } else { arguments.filter.clone() },
         parallel: arguments.parallel.map_or_else(|| backend.scenarios_at_once(), |it| it.get().into()),
         timeout: arguments.timeout,
         clock: Clock::System,

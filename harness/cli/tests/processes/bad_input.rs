@@ -275,7 +275,7 @@ fn includes_that_lead_nowhere() {
         ("b.yaml", "include: [a.yaml]\n"),
     ]);
     assert_snapshot!(refused(&project, "s.yaml"), @r"
-    error: `a.yaml` includes itself in the end
+    error: `a.yaml` includes itself
       b.yaml:1:11
     ");
     assert_snapshot!(check(including), @r"

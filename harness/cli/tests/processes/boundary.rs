@@ -102,7 +102,7 @@ fn a_folder_is_walked_to_a_limit() {
     fs::create_dir_all(project.path("given").join(deep)).unwrap();
     let ran = project.wide(&["check", "given"]);
     assert_eq!(ran.code, 2, "{ran}");
-    assert_snapshot!(said(&ran).replace("deep/deep", "d"), @"2 error: `given/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d` is more than 64 folders deep = help: name this folder by itself");
+    assert_snapshot!(said(&ran).replace("deep/deep", "d"), @"2 error: `given/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d` is more than 64 folders deep = help: name this folder itself");
 }
 
 fn piped(project: &Project, arguments: &[&str], text: &str) -> Ran {

@@ -180,7 +180,7 @@ steps:
     balanced/open, Cilium 1.20
 
     stranger -> tcp shop/front:80: no policy sees it
-      the load balancer of service shop/front lets in none of 198.51.100.7's packets
+      the load balancer of service shop/front accepts none of 198.51.100.7's packets
       (loadBalancerSourceRanges), whatever policies say
     ");
     let json = project.verdikt(&[&asked[..], &["--format", "json"]].concat());

@@ -44,6 +44,25 @@ fn passes(project: &Project, backend: &str) -> Ran {
 }
 
 #[test]
+fn a_file_in_place_of_the_folder_is_refused() {
+    let project = repository(WEB);
+    let told = ["first.yaml", "tests/first.yml"].map(|output| {
+        let ran = project.verdikt(&["init", "deploy", "--output", output]);
+        assert_eq!(ran.code, 2, "{ran}");
+        ran.stderr
+    });
+    assert_snapshot!(told.concat(), @"
+    error: `--output` takes the folder of the scenario, and `first.yaml` is a file
+
+    hint: name both: `--output . --name first`
+    error: `--output` takes the folder of the scenario, and `tests/first.yml` is a file
+
+    hint: name both: `--output tests --name first`
+    ");
+    assert!(!project.path("first.yaml").exists() && !project.path("tests").exists());
+}
+
+#[test]
 fn a_first_scenario_passes() {
     let project = repository(WEB);
     assert_snapshot!(project.verdikt(&["init", "deploy"]), @"
@@ -53,10 +72,10 @@ fn a_first_scenario_passes() {
     wrote scenarios/deploy.yaml; read it, and run it: `verdikt run scenarios/deploy.yaml`
     ");
     assert_snapshot!(project.read("scenarios/deploy.yaml"), @"
-    # Made by `verdikt init deploy`: what the manifests and their policies come to, as the policy model predicts it.
+    # Made by `verdikt init deploy`: the verdicts of these manifests and policies, as the policy model predicts them.
     # Read the table as you would read a snapshot: it says what is, not what was meant.
     scenario: deploy
-    about: What the policies allow and deny today.
+    about: FailureContent the policies allow and deny today.
     topology:
       manifests: [../deploy/]
       world:
@@ -183,31 +202,31 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
 
     two of a name: exit code 2
     --- stderr
-    error: Deployment shop/web is there twice
+    error: Deployment shop/web occurs twice
       --> deploy/all.yaml:25:18
        |
     25 | metadata: {name: web, namespace: shop}
        |                  ^^^
        |
-       = help: it is also at deploy/all.yaml:3:18: name the files of one cluster alone
+       = help: it is also at deploy/all.yaml:3:18: name only the files of one cluster
 
-    error: Service shop/web is there twice
+    error: Service shop/web occurs twice
       --> deploy/all.yaml:30:18
        |
     30 | metadata: {name: web, namespace: shop}
        |                  ^^^
        |
-       = help: it is also at deploy/all.yaml:8:18: name the files of one cluster alone
+       = help: it is also at deploy/all.yaml:8:18: name only the files of one cluster
 
-    error: Pod shop/cli is there twice
+    error: Pod shop/cli occurs twice
       --> deploy/all.yaml:35:18
        |
     35 | metadata: {name: cli, namespace: shop}
        |                  ^^^
        |
-       = help: it is also at deploy/all.yaml:13:18: name the files of one cluster alone
+       = help: it is also at deploy/all.yaml:13:18: name only the files of one cluster
 
-    error: CiliumNetworkPolicy shop/web is there twice
+    error: CiliumNetworkPolicy shop/web occurs twice
       --> deploy/all.yaml:40:18
        |
     40 | metadata: {name: web, namespace: shop}

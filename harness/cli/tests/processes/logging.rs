@@ -73,14 +73,14 @@ impl<'de> Visitor<'de> for StrictVisitor {
     type Value = Strict;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value without a key that is there twice")
+        f.write_str("a value without a key that occurs twice")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Strict, A::Error> {
         let mut object = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, Strict>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` is there twice")));
+                return Err(A::Error::custom(format!("the key `{key}` occurs twice")));
             }
             object.insert(key, value);
         }
@@ -123,7 +123,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 #[test]
 fn a_strict_reader_refuses_a_key_that_is_there_twice() {
     let read = serde_json::from_str::<Strict>(r#"{"span": {"name": "redis", "name": "scenario"}}"#);
-    assert!(read.unwrap_err().to_string().starts_with("the key `name` is there twice"));
+    assert!(read.unwrap_err().to_string().starts_with("the key `name` occurs twice"));
 }
 
 #[test]

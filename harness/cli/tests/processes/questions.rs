@@ -386,7 +386,7 @@ fn invariants_with_mistakes() {
     assert_snapshot!(project.verdikt(&["check", "deny/scenario.yaml"]), @"
     exit code 2
     --- stderr
-    error: `shpo/*` matches nobody in any step
+    error: `shpo/*` matches no endpoint in any step
      --> deny/scenario.yaml:9:18
       |
     9 | - always: {from: shpo/*, to: dsn, ports: [tcp 0]}
@@ -394,7 +394,7 @@ fn invariants_with_mistakes() {
       |
       = help: did you mean `shop/*`?
 
-    error: nobody is called `dsn`
+    error: there is no endpoint `dsn`
      --> deny/scenario.yaml:9:30
       |
     9 | - always: {from: shpo/*, to: dsn, ports: [tcp 0]}
@@ -408,7 +408,7 @@ fn invariants_with_mistakes() {
     9 | - always: {from: shpo/*, to: dsn, ports: [tcp 0]}
       |                                           ^^^^^
       |
-      = help: write `tcp 6379`, or `udp 8000-8999` for all between them
+      = help: write `tcp 6379`, or `udp 8000-8999` for a range
 
     error: `because` is empty
       --> deny/scenario.yaml:10:12

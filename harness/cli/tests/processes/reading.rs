@@ -56,7 +56,7 @@ fn what_kubectl_refuses_is_a_mistake() {
     6 |
       | ^
       |
-      = help: take the tab out of this blank line
+      = help: remove the tab from this blank line
     0 scenarios and 0 policy objects checked for Cilium 1.20: 1 mistake, 0 warnings
     ");
 }
@@ -118,7 +118,7 @@ fn what_is_meant_otherwise_is_warned_of() {
       = help: select by another label, or add this one to Cilium's setting `labels`
 
     warning[filtered-label]: Cilium leaves the label statefulset.kubernetes.io/pod-name out of
-                             identities by default: no pod is known by it
+                             identities by default: it selects no pod
      --> 13-filtered-label.yaml:6:45
       |
     6 |   ingress: [{fromEndpoints: [{matchLabels: {statefulset.kubernetes.io/pod-name: db-0}}]}]

@@ -4,7 +4,7 @@ use verdikt_scenario::document::{Entry, Value, YamlNode};
 use verdikt_scenario::loader::nearest;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::schema::{Form, GroupRule, KeyGroup, ObjectSchema, TextRule, Type};
+use super::schema::{GroupRule, KeyGroup, ObjectSchema, TextForm, TextRule, Type};
 use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 
 /// The fields that the API server does not know, as a strict client reports them.
@@ -222,21 +222,21 @@ fn check_text(
     for rule in rules.iter().filter(|rule| rule.versions.contain(version)) {
         let mut kind = RefusalKind::InvalidValue;
         let message = match &rule.form {
-            Form::OneOf(words) if !words.contains(&text) => {
+            TextForm::OneOf(words) if !words.contains(&text) => {
                 kind = RefusalKind::UnknownWord { meant: nearest(text, words.iter().copied()) };
                 let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
                 format!("{path}: Unsupported value: {text:?}: supported values: {}", words.join(", "))
             }
-            Form::Pattern(test, pattern) if !test(text) => {
+            TextForm::Pattern(test, pattern) if !test(text) => {
                 format!("{path}: Invalid value: {text:?}: {path} in body should match '{pattern}'")
             }
-            Form::Format(test, name) if !test(text) => {
+            TextForm::Format(test, name) if !test(text) => {
                 format!("{path}: Invalid value: {text:?}: {path} in body must be of type {name}: {text:?}")
             }
-            Form::NotEmpty if text.is_empty() => {
+            TextForm::NotEmpty if text.is_empty() => {
                 format!("{path}: Invalid value: \"\": {path} in body should be at least 1 chars long")
             }
-            Form::AtMost(most) if text.chars().count() > *most => {
+            TextForm::AtMost(most) if text.chars().count() > *most => {
                 format!("{path}: Too long: may not be more than {most} bytes")
             }
             _ => continue,

@@ -10,8 +10,8 @@ use verdikt_scenario::version::CiliumVersion;
 use super::check::refuse;
 use super::metadata::METADATA;
 use super::schema::{
-    Form, GroupRule, KeyGroup, ObjectSchema, SizeLimit, TextRule, Type, in_versions, list, object, optional,
-    required,
+    GroupRule, KeyGroup, ObjectSchema, SizeLimit, TextForm, TextRule, Type, in_versions, list, object,
+    optional, required,
 };
 use super::text;
 use crate::behaviour::{self, LONGEST_NAME};
@@ -21,11 +21,11 @@ use ports::{ICMPS, PORT_DENY_RULE, PORT_RULE};
 
 const TEXT: Type = Type::Text(&[]);
 
-const fn form(form: Form) -> TextRule {
+const fn form(form: TextForm) -> TextRule {
     TextRule { versions: ALWAYS, form }
 }
 
-const fn form_in(versions: VersionSpan, form: Form) -> TextRule {
+const fn form_in(versions: VersionSpan, form: TextForm) -> TextRule {
     TextRule { versions, form }
 }
 
@@ -84,7 +84,7 @@ const RULE: ObjectSchema = ObjectSchema {
 };
 
 const LOG_VALUE: Type =
-    Type::Text(&[form(Form::AtMost(32)), form(Form::Pattern(text::is_printable, text::PRINTABLE))]);
+    Type::Text(&[form(TextForm::AtMost(32)), form(TextForm::Pattern(text::is_printable, text::PRINTABLE))]);
 
 const DEFAULT_DENY: ObjectSchema =
     object(&[optional("egress", Type::Boolean), optional("ingress", Type::Boolean)]);
@@ -95,7 +95,10 @@ const RULE_LABEL: ObjectSchema =
 const SELECTOR: Type = Type::Object(&object(&[
     optional(
         "matchLabels",
-        Type::Texts(&[form(Form::AtMost(63)), form(Form::Pattern(text::is_label_value, text::LABEL_VALUE))]),
+        Type::Texts(&[
+            form(TextForm::AtMost(63)),
+            form(TextForm::Pattern(text::is_label_value, text::LABEL_VALUE)),
+        ]),
     ),
     optional(
         "matchExpressions",
@@ -103,7 +106,7 @@ const SELECTOR: Type = Type::Object(&object(&[
             required("key", TEXT),
             required(
                 "operator",
-                Type::Text(&[form(Form::OneOf(&["In", "NotIn", "Exists", "DoesNotExist"]))]),
+                Type::Text(&[form(TextForm::OneOf(&["In", "NotIn", "Exists", "DoesNotExist"]))]),
             ),
             optional("values", list(&TEXT)),
         ]))),
@@ -111,7 +114,7 @@ const SELECTOR: Type = Type::Object(&object(&[
 ]));
 
 const SELECTORS: Type = list(&SELECTOR);
-const CIDR: Type = Type::Text(&[form(Form::Format(text::is_cidr, "cidr"))]);
+const CIDR: Type = Type::Text(&[form(TextForm::Format(text::is_cidr, "cidr"))]);
 const CIDRS: Type = list(&CIDR);
 
 const CIDR_SETS: Type = list(&Type::Object(&ObjectSchema {
@@ -120,8 +123,8 @@ const CIDR_SETS: Type = list(&Type::Object(&ObjectSchema {
         optional(
             "cidrGroupRef",
             Type::Text(&[
-                form(Form::AtMost(253)),
-                form(Form::Pattern(text::is_lower_case_name, text::LOWER_CASE_NAME)),
+                form(TextForm::AtMost(253)),
+                form(TextForm::Pattern(text::is_lower_case_name, text::LOWER_CASE_NAME)),
             ]),
         ),
         in_versions("cidrGroupSelector", SELECTOR, behaviour::schema::CIDR_GROUP_SELECTOR),
@@ -135,7 +138,7 @@ const CIDR_SETS: Type = list(&Type::Object(&ObjectSchema {
     extra: None,
 }));
 
-const ENTITIES: Type = list(&Type::Text(&[form(Form::OneOf(&[
+const ENTITIES: Type = list(&Type::Text(&[form(TextForm::OneOf(&[
     "all",
     "world",
     "cluster",
@@ -161,7 +164,7 @@ const GROUPS: Type = list(&Type::Object(&object(&[optional(
 
 const AUTHENTICATION: Type = Type::Object(&object(&[required(
     "mode",
-    Type::Text(&[form(Form::OneOf(&["disabled", "required", "test-always-fail"]))]),
+    Type::Text(&[form(TextForm::OneOf(&["disabled", "required", "test-always-fail"]))]),
 )]));
 
 /// A field of older versions, which accepts no elements.
@@ -230,15 +233,15 @@ const NAMES: Type = list(&Type::Object(&ObjectSchema {
         optional(
             "matchName",
             Type::Text(&[
-                form_in(behaviour::schema::NAME_LIMIT, Form::AtMost(LONGEST_NAME)),
-                form(Form::Pattern(text::is_match_name, text::MATCH_NAME)),
+                form_in(behaviour::schema::NAME_LIMIT, TextForm::AtMost(LONGEST_NAME)),
+                form(TextForm::Pattern(text::is_match_name, text::MATCH_NAME)),
             ]),
         ),
         optional(
             "matchPattern",
             Type::Text(&[
-                form_in(behaviour::schema::NAME_LIMIT, Form::AtMost(LONGEST_NAME)),
-                form(Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN)),
+                form_in(behaviour::schema::NAME_LIMIT, TextForm::AtMost(LONGEST_NAME)),
+                form(TextForm::Pattern(text::is_match_pattern, text::MATCH_PATTERN)),
             ]),
         ),
     ],

@@ -8,7 +8,7 @@ use verdikt_scenario::version::CiliumVersion;
 use super::check::refuse;
 use super::metadata::METADATA;
 use super::schema::{
-    Extra, Field, Form, ObjectSchema, SizeLimit, TextRule, Type, list, object, optional, required,
+    Field, MappingCheck, ObjectSchema, SizeLimit, TextForm, TextRule, Type, list, object, optional, required,
 };
 use super::text;
 use crate::refusal::Refusal;
@@ -16,7 +16,7 @@ use crate::versions::ALWAYS;
 
 const TEXT: Type = Type::Text(&[]);
 
-const fn form(form: Form) -> TextRule {
+const fn form(form: TextForm) -> TextRule {
     TextRule { versions: ALWAYS, form }
 }
 
@@ -31,7 +31,7 @@ const fn one_of(fields: &'static [Field]) -> ObjectSchema {
 }
 
 /// A mapping with a check that its fields cannot express.
-const fn checked(fields: &'static [Field], extra: Extra) -> ObjectSchema {
+const fn checked(fields: &'static [Field], extra: MappingCheck) -> ObjectSchema {
     ObjectSchema { fields, groups: &[], extra: Some(extra) }
 }
 
@@ -60,7 +60,7 @@ const INGRESS_RULES: Field =
 const PRIORITY: Field = required("priority", Type::Integer(0, 1000));
 const SUBJECT: Field =
     required("subject", Type::Object(&one_of(&[optional("namespaces", SELECTOR), optional("pods", PODS)])));
-const TIER: Field = required("tier", Type::Text(&[form(Form::OneOf(&["Admin", "Baseline"]))]));
+const TIER: Field = required("tier", Type::Text(&[form(TextForm::OneOf(&["Admin", "Baseline"]))]));
 
 const SPEC: ObjectSchema = object(&[
     optional("egress", Type::List { element: &Type::Object(&EGRESS), most: RULES_LIMIT }),
@@ -78,8 +78,8 @@ const STANDARD_SPEC: ObjectSchema = object(&[
     TIER,
 ]);
 
-const ACTION: Type = Type::Text(&[form(Form::OneOf(&["Accept", "Deny", "Pass"]))]);
-const NAME: Type = Type::Text(&[form(Form::AtMost(100))]);
+const ACTION: Type = Type::Text(&[form(TextForm::OneOf(&["Accept", "Deny", "Pass"]))]);
+const NAME: Type = Type::Text(&[form(TextForm::AtMost(100))]);
 
 const INGRESS: ObjectSchema = object(&[
     required("action", ACTION),
@@ -103,9 +103,9 @@ const EGRESS: ObjectSchema = checked(
 
 const EGRESS_PEER: ObjectSchema = checked(
     &[
-        optional("domainNames", some(&Type::Text(&[form(Form::Pattern(text::is_domain, text::DOMAIN))]))),
+        optional("domainNames", some(&Type::Text(&[form(TextForm::Pattern(text::is_domain, text::DOMAIN))]))),
         optional("namespaces", SELECTOR),
-        optional("networks", some(&Type::Text(&[form(Form::AtMost(43))]))),
+        optional("networks", some(&Type::Text(&[form(TextForm::AtMost(43))]))),
         optional("nodes", SELECTOR),
         optional("pods", PODS),
     ],
@@ -123,7 +123,7 @@ const STANDARD_EGRESS: ObjectSchema = object(&[
 const STANDARD_EGRESS_PEER: ObjectSchema = checked(
     &[
         optional("namespaces", SELECTOR),
-        optional("networks", some(&Type::Text(&[form(Form::AtMost(43))]))),
+        optional("networks", some(&Type::Text(&[form(TextForm::AtMost(43))]))),
         optional("pods", PODS),
     ],
     egress_peer,

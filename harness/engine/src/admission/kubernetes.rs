@@ -9,14 +9,14 @@ use verdikt_scenario::version::CiliumVersion;
 use super::check::refuse;
 use super::label::SELECTOR;
 use super::metadata::METADATA;
-use super::schema::{Form, ObjectSchema, TextRule, Type, list, object, optional, required};
+use super::schema::{ObjectSchema, TextForm, TextRule, Type, list, object, optional, required};
 use crate::refusal::Refusal;
 use crate::versions::ALWAYS;
 
 const TEXT: Type = Type::Text(&[]);
 
 const fn words(words: &'static [&'static str]) -> TextRule {
-    TextRule { versions: ALWAYS, form: Form::OneOf(words) }
+    TextRule { versions: ALWAYS, form: TextForm::OneOf(words) }
 }
 
 /// `NetworkPolicy`.

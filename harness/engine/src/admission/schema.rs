@@ -13,11 +13,11 @@ pub(super) struct ObjectSchema {
     /// Groups of keys, of which a certain number must be there.
     pub(super) groups: &'static [KeyGroup],
     /// A check that the schema cannot express.
-    pub(super) extra: Option<Extra>,
+    pub(super) extra: Option<MappingCheck>,
 }
 
 /// A check of a whole mapping, with its path.
-pub(super) type Extra = fn(&YamlNode, &str, CiliumVersion, &mut Vec<Refusal>);
+pub(super) type MappingCheck = fn(&YamlNode, &str, CiliumVersion, &mut Vec<Refusal>);
 
 /// One key of a mapping.
 #[derive(Debug)]
@@ -66,12 +66,12 @@ pub(super) const ANY_LENGTH: SizeLimit = SizeLimit { most: usize::MAX, fewest: 0
 #[derive(Debug)]
 pub(super) struct TextRule {
     pub(super) versions: VersionSpan,
-    pub(super) form: Form,
+    pub(super) form: TextForm,
 }
 
 /// The form of a text.
 #[derive(Debug)]
-pub(super) enum Form {
+pub(super) enum TextForm {
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A pattern: the test, and the regular expression as the API server shows it.

@@ -152,7 +152,7 @@ fn http_rule(node: &YamlNode) -> Result<HttpRule, Refusal> {
                 continue;
             }
             Some(Err(PatternError::Unknown)) => {
-                rule.unknown = Some("what the proxy makes of an unusual regular expression");
+                rule.unknown = Some("how the proxy reads an unusual regular expression");
                 continue;
             }
         };

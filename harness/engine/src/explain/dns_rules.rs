@@ -26,7 +26,7 @@ impl PolicyModel<'_> {
         let is_dns = |matched: &Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
         let another = |matched: &&Match<'_>| matched.proxy().is_some() && !is_dns(matched);
         if let Some(matched) = matches.allowed.iter().find(another) {
-            let gap = "what a proxy for something else makes of a DNS query".to_owned();
+            let gap = "what another proxy does with a DNS query".to_owned();
             return Some(Decision::Unknown { gap, rule: Some(self.rule_of(matched)) });
         }
         if query.subject.egress.tiers == Tiers::Several && matches.allowed.iter().any(is_dns) {
@@ -91,7 +91,7 @@ impl PolicyModel<'_> {
         let rule = self.rule_of(&Match { entry: filter.0, port: Some(filter.1) });
         let nearest = nearest.unwrap_or_else(|| Miss {
             rule: Arc::clone(&rule),
-            on: "server: its DNS rules stand for all at this port, and name another server".to_owned(),
+            on: "server: the DNS rules used at this port are for another server".to_owned(),
         });
         let isolated_by: Arc<[Arc<RuleRef>]> = [rule].into();
         Decision::NoRuleAllows { isolated_by, nearest: Some(Box::new(nearest)) }

@@ -9,19 +9,19 @@ use crate::model::PolicyModel;
 use crate::rule::{Proxy, TlsSecrets};
 
 /// The gap for a request that the proxy forwards without TLS.
-pub(super) const IN_PLAIN: &str = "what the server makes of a request that the proxy sends on in plain; begin TLS again with `originatingTLS`";
+pub(super) const IN_PLAIN: &str = "what the server does with a request that the proxy forwards without TLS; originate TLS with `originatingTLS`";
 
 /// The gap for a request under a rule for a proxy, if any.
 pub(super) fn gap(proxy: Option<&Proxy>, scheme: Scheme) -> Option<&'static str> {
     match (proxy, scheme) {
         (Some(Proxy::HttpInTls { .. }), Scheme::Http) => {
-            Some("what a proxy that ends TLS makes of plain HTTP")
+            Some("what a proxy that terminates TLS does with plain HTTP")
         }
         (Some(Proxy::Http(_)), Scheme::Https) => {
-            Some("what rules for plain HTTP and for HTTP inside TLS make together")
+            Some("what rules for plain HTTP and for HTTP inside TLS do together")
         }
         (None, Scheme::Https) => {
-            Some("what a proxy that ends TLS makes of requests that a plain rule allows")
+            Some("what a proxy that terminates TLS does with requests that a plain rule allows")
         }
         _ => None,
     }

@@ -14,10 +14,10 @@ pub(crate) const UNSEEN_NAME: &str =
     "which server name a TLS client sends; write `https GET …` for a client that sends one";
 
 /// The gap where server names and HTTP rules apply to the same port.
-pub(super) const MIXED: &str = "what HTTP rules and server names make together of a connection";
+pub(super) const MIXED: &str = "what HTTP rules and server names together do with a connection";
 
 /// The gap where a proxy would read the inside of TLS.
-const INSIDE_TLS: &str = "what the client asks inside the TLS that the proxy ends";
+const INSIDE_TLS: &str = "what the client requests inside the TLS that the proxy terminates";
 
 /// The start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl PolicyModel<'_> {
                 |gap: &str| Decision::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) };
             let on = match matched.proxy() {
                 None if has_http => {
-                    return unknown("what the HTTP proxy makes of TLS that a plain rule allows");
+                    return unknown("what the HTTP proxy does with TLS that a plain rule allows");
                 }
                 None => return Decision::Allowed { by: vec![self.rule_of(matched)] },
                 Some(Proxy::ServerNames(_)) if has_http => return unknown(MIXED),
@@ -48,8 +48,8 @@ impl PolicyModel<'_> {
                     None => return Decision::Allowed { by: vec![self.rule_of(matched)] },
                     Some(on) => on,
                 },
-                Some(Proxy::Http(_)) => "TLS: HTTP rules read plain HTTP alone".to_owned(),
-                Some(Proxy::Dns(_)) => return unknown("what the DNS proxy makes of TLS"),
+                Some(Proxy::Http(_)) => "TLS: HTTP rules read only plain HTTP".to_owned(),
+                Some(Proxy::Dns(_)) => return unknown("what the DNS proxy does with TLS"),
                 Some(Proxy::HttpInTls { .. }) => return unknown(INSIDE_TLS),
                 Some(Proxy::Unmodelled(what)) => return unknown(what.gap()),
             };
@@ -74,7 +74,7 @@ fn name_missed(hello: Hello<'_>, names: &[NamePattern]) -> Option<String> {
     match hello {
         Hello::Tls(Some(name)) if names.iter().any(|pattern| pattern.matches(name)) => None,
         Hello::Tls(Some(name)) => Some(format!("server name: {name} does not match {}", listed())),
-        Hello::Tls(None) => Some(format!("server name: the client tells none, and {} is wanted", listed())),
+        Hello::Tls(None) => Some(format!("server name: the client sends none, and {} is wanted", listed())),
         Hello::Plain => Some("TLS: the client does not speak it".to_owned()),
     }
 }

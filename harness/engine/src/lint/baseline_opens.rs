@@ -15,7 +15,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         }
         let Some((whom, by)) = isolated(context, rule, entry.direction) else { continue };
         let message = format!("this Baseline Accept opens {whom}, although {by} isolates it");
-        let help = "isolation comes after the tier Baseline: accept only what every isolated pod may have, or give the \
+        let help = "isolation comes after the tier Baseline: accept only what every isolated pod may receive, or give the \
                     subject a label that these pods do not have";
         let place = context.place(entry, entry.origin.position);
         warnings.push(Diagnostic::warning(place, "baseline-opens", message).help(help));

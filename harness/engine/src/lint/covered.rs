@@ -46,10 +46,10 @@ fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
                 other.origin
             );
             Diagnostic::warning(place, CODE, message)
-                .help("take the wider rule out, or narrow its peers or ports")
+                .help("remove the wider rule, or narrow its peers or ports")
         } else {
             let message = format!("this allows nothing that {} does not allow", other.origin);
-            Diagnostic::hint(place, CODE, message).help("leave it out, unless the other one is to go")
+            Diagnostic::hint(place, CODE, message).help("remove it, unless you want to remove the other one")
         });
     }
     warnings

@@ -26,7 +26,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
             let message =
                 format!("this deny isolates: nothing else may {word} {whom} either, for no rule allows it");
             let help = format!(
-                "add `enableDefaultDeny: {{{key}: false}}` if only this is to be denied, or rules that allow the rest"
+                "add `enableDefaultDeny: {{{key}: false}}` to deny only this, or rules that allow the rest"
             );
             let place = context.place(first, first.origin.position);
             warnings.push(Diagnostic::warning(place, "deny-isolates", message).help(help));

@@ -18,8 +18,8 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         {
             continue;
         }
-        let message = "this denies the node its pods' probes too: it takes in `host`, and a deny outweighs what the \
-                       node may do otherwise";
+        let message = "this also denies kubelet's probes: it includes `host`, and a deny overrides what the node may \
+                       do otherwise";
         let help = "deny pods, `remote-node` and `world` if kubelet is to reach them";
         let place = context.place(entry, entry.origin.position);
         warnings.push(Diagnostic::warning(place, "deny-stops-probes", message).help(help));

@@ -32,7 +32,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                     continue;
                 }
                 let message = format!(
-                    "`{text}` matches no service: a star stands for one label, and their names have more"
+                    "`{text}` matches no service: a star matches one label, and their names have more"
                 );
                 let mend = if behaviour.multi_level_dns_patterns {
                     format!("write `**.{}`", written.trim_start_matches("*."))

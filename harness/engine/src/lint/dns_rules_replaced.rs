@@ -18,7 +18,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 "these `domainNames` replace the DNS rules of {other}: every name that only it allows is refused"
             )
         } else {
-            format!("these names are refused and never learned: the DNS rules of {other} are asked alone")
+            format!("these names are refused and never learned: the DNS rules of {other} are used instead")
         };
         let help = "name every domain in the first of the two";
         let Ports::OneOf(ports) = &entry.ports else { continue };

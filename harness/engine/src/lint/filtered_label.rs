@@ -54,7 +54,7 @@ pub(super) fn filtered<'a>(
 
 fn warning(requirement: &Requirement, key: &str, place: verdikt_scenario::place::Place) -> Diagnostic {
     let effect = match requirement.operator {
-        Operator::In(_) | Operator::Exists => "no pod is known by it",
+        Operator::In(_) | Operator::Exists => "it selects no pod",
         Operator::NotIn(_) | Operator::DoesNotExist => "this holds of every pod",
     };
     let message = format!("Cilium leaves the label {key} out of identities by default: {effect}");

@@ -28,7 +28,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         {
             let message =
                 format!("pods with {label} are in the network of their node, where no policy selects them");
-            let help = "what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy";
+            let help = "the host firewall decides about nodes: `nodeSelector` in a clusterwide policy";
             let place = context.place(first, first.origin.position);
             warnings.push(Diagnostic::warning(place, "host-network-pods", message).help(help));
         }
@@ -37,7 +37,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         {
             let message =
                 format!("{pod} is in the network of its node, where no policy selects it (hostNetwork)");
-            let help = "what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy";
+            let help = "the host firewall decides about nodes: `nodeSelector` in a clusterwide policy";
             let place = context.place(first, first.origin.position);
             warnings.push(Diagnostic::warning(place, "host-network-pods", message).help(help));
         }

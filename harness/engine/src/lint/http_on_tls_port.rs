@@ -21,7 +21,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 "HTTP rules on port {named}, whose clients speak TLS: the proxy cannot read that, and every connection \
                  fails"
             );
-            let help = "let the proxy open the TLS (`terminatingTLS` and `originatingTLS`), or take the HTTP rules out \
+            let help = "let the proxy terminate the TLS (`terminatingTLS` and `originatingTLS`), or remove the HTTP rules \
                         and name the hosts with `toFQDNs` or `serverNames`";
             let place = context.place(entry, port.position);
             warnings.push(Diagnostic::warning(place, "http-on-tls-port", message).help(help));

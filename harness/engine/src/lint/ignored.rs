@@ -44,7 +44,7 @@ fn of_spec(spec: &YamlNode, manifest: &Manifest, context: &LintContext<'_>, warn
     let host_firewall = context.model.topology.settings.host_firewall;
     if let Some(selector) = spec.get("nodeSelector").filter(|_| !host_firewall) {
         let message =
-            "a policy for nodes is enforced by the host firewall alone, which is off by default".to_owned();
+            "only the host firewall enforces a policy for nodes, and it is off by default".to_owned();
         warn(selector, message, "switch the host firewall on, or select pods with `endpointSelector`");
     }
     let empty = |node: Option<&YamlNode>| node.is_some_and(|node| node.value == Value::List(Vec::new()));
@@ -93,7 +93,7 @@ fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode,
             let effect = if denies { "denies" } else { "allows" };
             warn(list, format!("`{key}: []` counts as absent: with ports, the rule {effect} everyone"), help);
         } else if denies && key == "toServices" {
-            let message = "services are looked up for allow rules only: this denies its ports to everyone";
+            let message = "services are resolved for allow rules only: this denies its ports to everyone";
             warn(list, message.to_owned(), "deny the pods behind the service with `toEndpoints`");
         }
     }
@@ -110,15 +110,15 @@ fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode,
                 }
                 (false, true) => (
                     "allows nothing and only isolates",
-                    "name the peers, or write the item as `{}` if it is only to isolate",
+                    "name the peers, or write the item as `{}` if it should only isolate",
                 ),
             };
-            warn(list, format!("`{key}: []` is nobody, so the rule {effect}"), help);
+            warn(list, format!("`{key}: []` matches nothing, so the rule {effect}"), help);
         }
     }
     for rules in ports.iter().filter_map(|ports| ports.get("rules")) {
         for (key, effect) in
-            [("http", "every request passes"), ("dns", "no query is looked at and no name learned")]
+            [("http", "every request passes"), ("dns", "no query is inspected and no name is learned")]
         {
             let Some(list) = rules.get(key).filter(|node| node.value == Value::List(Vec::new())) else {
                 continue;

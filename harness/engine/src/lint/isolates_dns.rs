@@ -25,8 +25,8 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         })
     });
     let Some(first) = entries().find(|entry| entry.isolates).filter(|_| !admits) else { return Vec::new() };
-    let message = "this isolates the cluster's DNS server too, and no policy here lets anybody ask it: no name resolves";
-    let help = "leave the namespace kube-system out, or allow port 53, UDP and TCP, to k8s-app: kube-dns from everybody";
+    let message = "this isolates the cluster's DNS server too, and no policy here allows queries to it: no name resolves";
+    let help = "exclude the namespace kube-system, or allow port 53, UDP and TCP, to k8s-app: kube-dns from everywhere";
     let place = context.place(first, first.origin.position);
     vec![Diagnostic::warning(place, "isolates-dns", message).help(help)]
 }

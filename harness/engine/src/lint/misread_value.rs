@@ -108,7 +108,7 @@ fn negative(
         return;
     }
     let message = format!(
-        "`namespaces` that only exclude labels match whatever has none: this {action} is about nodes and hosts outside too"
+        "`namespaces` that only exclude labels match everything without labels: this {action} applies to nodes and hosts outside too"
     );
     let help = "write it as `pods: {namespaceSelector: …, podSelector: {}}`, which is pods alone";
     warn(manifest, namespaces, message, help, warnings);

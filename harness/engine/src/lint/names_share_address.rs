@@ -24,10 +24,10 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 continue;
             };
             let message = format!(
-                "`{pattern}` is on the address {}, which is also {other}: this lets through to both",
+                "`{pattern}` has the address {}, which {other} has too: this allows both",
                 host.address
             );
-            let help = "a name stands for its addresses: tell the two apart by another address, or by a rule of a proxy";
+            let help = "policies see only addresses: give one name another address, or distinguish the two by proxy rules";
             let place = context.place(entry, peer.position);
             warnings.push(Diagnostic::warning(place, "names-share-address", message).help(help));
         }

@@ -21,7 +21,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
             continue;
         }
         let message = format!(
-            "a client outside may arrive as a node, which this lets in whatever its address: {range} keeps nobody out then"
+            "a client outside may arrive with the address of a node, which this allows: {range} then excludes no client"
         );
         let help = "give the service in front `externalTrafficPolicy: Local`, or take the nodes out";
         let place = context.place(entry, peer.position);

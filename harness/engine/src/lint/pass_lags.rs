@@ -13,11 +13,11 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     for (rule, entry) in context.entries().filter(|(_, entry)| entry.effect == Effect::Pass) {
         let Some(later) = later(context, rule, entry) else { continue };
         let message = format!(
-            "a cluster may treat pods that come later otherwise: until Cilium computes an endpoint's policy anew, it may \
-             overlook this Pass before {}",
+            "a cluster may treat new pods differently: until Cilium recomputes an endpoint's policy, it may \
+             ignore this Pass before {}",
             context.name(later)
         );
-        let help = "apply policies once the pods are there, or change the policy again after pods have come";
+        let help = "apply the policy when the pods exist, or change it again after new pods have appeared";
         let place = context.place(entry, entry.origin.position);
         warnings.push(Diagnostic::warning(place, "pass-lags", message).help(help));
     }

@@ -25,7 +25,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 continue;
             }
             let message = format!(
-                "pods of the node are led away from {address} before policies are asked, by the local redirect policy {name}"
+                "pods of the node are redirected from {address} before policies apply, by the local redirect policy {name}"
             );
             let labels: Vec<String> =
                 redirect.selects.iter().map(|(key, value)| format!("{key}: {value}")).collect();

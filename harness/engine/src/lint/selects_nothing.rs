@@ -111,7 +111,8 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
         }
         PeerMatcher::Cidr { within, .. } if within.is_empty() => {
             let group = context.peer_node(entry, peer)?.get("cidrGroupRef")?.text()?;
-            let message = format!("no CiliumCIDRGroup {group} is among the policies, so this peer is nobody");
+            let message =
+                format!("no CiliumCIDRGroup {group} is among the policies, so this peer matches nothing");
             Some(Diagnostic::warning(place, PEER, message).help("add the group, or correct its name"))
         }
         _ => None,
@@ -145,7 +146,7 @@ fn missing_services(context: &LintContext<'_>, topology: &Topology, entry: &Rule
         let help = if matches!(entry.peers, Peers::Any) {
             "until it exists the rule names no peer: its ports, if it has any, are open to everyone"
         } else {
-            "until it exists nobody is meant by it"
+            "until it exists the peer matches nothing"
         };
         warnings.push(Diagnostic::warning(context.place(entry, element.position), PEER, message).help(help));
     }

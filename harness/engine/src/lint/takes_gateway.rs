@@ -30,7 +30,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         if !clusterwide || named || !selector.selects(&gateway) {
             continue;
         }
-        let cut = [(Direction::Ingress, "lets no client outside in"), (Direction::Egress, "may call nobody")];
+        let cut = [(Direction::Ingress, "allows no client outside"), (Direction::Egress, "may reach no pod")];
         let cut = cut.into_iter().filter(|(direction, _)| {
             rule.entries.iter().any(|entry| entry.isolates && entry.direction == *direction)
                 && !is_served(context, *direction)
@@ -40,7 +40,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
             continue;
         }
         let message = format!(
-            "this selects Cilium's own endpoints too: the gateway (`reserved:ingress`), which then answers 403, for it \
+            "this selects Cilium's own endpoints too: the gateway (`reserved:ingress`), which then answers 403 because it \
              {}, and the health checks",
             effects.join(" and ")
         );

@@ -282,7 +282,7 @@ impl<'m> AttemptWalk<'m> {
         }
         let mut through_dns_proxy = false;
         if from.is_managed {
-            let led = if self.is_redirected { ", where a local redirect policy leads" } else { "" };
+            let led = if self.is_redirected { ", redirected by a local redirect policy" } else { "" };
             let text = format!("to {destination}, {}{led}", traffic_text(traffic));
             let direction = Direction::Egress;
             let side = WalkSide { direction, endpoint: source, subject: from, peer: &peer, traffic };

@@ -153,8 +153,8 @@ fn labels_that_no_identity_has() {
     let code = "filtered-label";
     let both = "{endpointSelector: {matchLabels: {app: web, pod-template-hash: 7d9f}}, ingress: [{fromEndpoints: [{matchLabels: {statefulset.kubernetes.io/pod-name: db-0}}]}]}";
     assert_snapshot!(shown(code, None, cilium(both)), @r"
-    warning at 47: Cilium leaves the label pod-template-hash out of identities by default: no pod is known by it => select by another label, or add this one to Cilium's setting `labels`
-    warning at 116: Cilium leaves the label statefulset.kubernetes.io/pod-name out of identities by default: no pod is known by it => select by another label, or add this one to Cilium's setting `labels`
+    warning at 47: Cilium leaves the label pod-template-hash out of identities by default: it selects no pod => select by another label, or add this one to Cilium's setting `labels`
+    warning at 116: Cilium leaves the label statefulset.kubernetes.io/pod-name out of identities by default: it selects no pod => select by another label, or add this one to Cilium's setting `labels`
     ");
     let without =
         "{podSelector: {matchExpressions: [{key: controller-revision-hash, operator: DoesNotExist}]}}";
@@ -173,7 +173,7 @@ fn http_rules_on_a_port_of_tls() {
             "{{endpointSelector: {{}}, ingress: [{{toPorts: [{{ports: [{{port: {port}, protocol: TCP}}], {more}rules: {{http: [{{method: GET}}]}}}}]}}]}}"
         ))
     };
-    assert_snapshot!(shown(code, None, on("\"443\"", "")), @"warning at 56: HTTP rules on port 443, whose clients speak TLS: the proxy cannot read that, and every connection fails => let the proxy open the TLS (`terminatingTLS` and `originatingTLS`), or take the HTTP rules out and name the hosts with `toFQDNs` or `serverNames`");
+    assert_snapshot!(shown(code, None, on("\"443\"", "")), @"warning at 56: HTTP rules on port 443, whose clients speak TLS: the proxy cannot read that, and every connection fails => let the proxy terminate the TLS (`terminatingTLS` and `originatingTLS`), or remove the HTTP rules and name the hosts with `toFQDNs` or `serverNames`");
     assert!(shown(code, None, on("web-https", "")).contains("port web-https"));
     assert_eq!(shown(code, None, on("\"80\"", "")), "");
     let opened = "terminatingTLS: {secret: {namespace: shop, name: tls}}, ";
@@ -186,10 +186,10 @@ fn a_clusterwide_policy_that_takes_in_the_gateway() {
     let of =
         |selector: &str, rest: &str| clusterwide(&format!("{{endpointSelector: {{{selector}}}, {rest}}}"));
     let dns = "egress: [{toEndpoints: [{matchLabels: {k8s-app: kube-dns, io.kubernetes.pod.namespace: kube-system}}]}]";
-    assert_snapshot!(shown(code, None, of("", &format!("ingress: [{{}}], {dns}"))), @"warning at 22: this selects Cilium's own endpoints too: the gateway (`reserved:ingress`), which then answers 403, for it lets no client outside in and may call nobody, and the health checks => select pods alone, `endpointSelector: {matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, operator: Exists}]}`, or allow what the gateway needs in a policy for `reserved:ingress`");
+    assert_snapshot!(shown(code, None, of("", &format!("ingress: [{{}}], {dns}"))), @"warning at 22: this selects Cilium's own endpoints too: the gateway (`reserved:ingress`), which then answers 403 because it allows no client outside and may reach no pod, and the health checks => select pods alone, `endpointSelector: {matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, operator: Exists}]}`, or allow what the gateway needs in a policy for `reserved:ingress`");
     let but_one =
         "matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, operator: NotIn, values: [kube-system]}]";
-    assert_snapshot!(shown(code, None, of(but_one, "ingress: [{}]")), @"warning at 22: this selects Cilium's own endpoints too: the gateway (`reserved:ingress`), which then answers 403, for it lets no client outside in, and the health checks => select pods alone, `endpointSelector: {matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, operator: Exists}]}`, or allow what the gateway needs in a policy for `reserved:ingress`");
+    assert_snapshot!(shown(code, None, of(but_one, "ingress: [{}]")), @"warning at 22: this selects Cilium's own endpoints too: the gateway (`reserved:ingress`), which then answers 403 because it allows no client outside, and the health checks => select pods alone, `endpointSelector: {matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, operator: Exists}]}`, or allow what the gateway needs in a policy for `reserved:ingress`");
     assert_eq!(shown(code, None, of("", "ingress: [{fromEntities: [world]}]")), "");
     assert_eq!(shown(code, None, of("", "egress: [{toEntities: [cluster]}]")), "");
     assert_eq!(
@@ -247,7 +247,7 @@ fn two_names_on_one_address() {
         topology.world.insert("shared".parse().unwrap(), shared);
     });
     let to = |names: &str| cilium(&format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{names}]}}]}}"));
-    assert_snapshot!(shown("names-share-address", Some(&topology), to("{matchName: api.example.test}")), @"warning at 46: `api.example.test` is on the address 203.0.113.10, which is also www.example.test: this lets through to both => a name stands for its addresses: tell the two apart by another address, or by a rule of a proxy");
+    assert_snapshot!(shown("names-share-address", Some(&topology), to("{matchName: api.example.test}")), @"warning at 46: `api.example.test` has the address 203.0.113.10, which www.example.test has too: this allows both => policies see only addresses: give one name another address, or distinguish the two by proxy rules");
     let both = "{matchName: api.example.test}, {matchName: www.example.test}";
     assert_eq!(shown("names-share-address", Some(&topology), to(both)), "");
     assert_eq!(shown("names-share-address", Some(&topology), to("{matchPattern: \"*.example.test\"}")), "");
@@ -291,7 +291,7 @@ fn a_deny_of_probes() {
 #[test]
 fn the_dns_server_isolated() {
     let of = |spec: &str| policy("NetworkPolicy", "kube-system", spec);
-    assert_snapshot!(shown("isolates-dns", None, of("{podSelector: {}, policyTypes: [Ingress]}")), @"warning at 34: this isolates the cluster's DNS server too, and no policy here lets anybody ask it: no name resolves => leave the namespace kube-system out, or allow port 53, UDP and TCP, to k8s-app: kube-dns from everybody");
+    assert_snapshot!(shown("isolates-dns", None, of("{podSelector: {}, policyTypes: [Ingress]}")), @"warning at 34: this isolates the cluster's DNS server too, and no policy here allows queries to it: no name resolves => exclude the namespace kube-system, or allow port 53, UDP and TCP, to k8s-app: kube-dns from everywhere");
     let open = "{podSelector: {}, ingress: [{ports: [{port: 53, protocol: UDP}]}]}";
     assert_eq!(shown("isolates-dns", None, of(open)), "");
     assert_eq!(shown("isolates-dns", None, kubernetes("{podSelector: {}, policyTypes: [Ingress]}")), "");
@@ -318,7 +318,7 @@ fn a_node_by_its_address() {
 #[test]
 fn nodes_beside_a_range_of_clients() {
     let spec = "{endpointSelector: {}, ingress: [{fromEntities: [cluster]}, {fromCIDR: [198.51.100.17/32]}]}";
-    assert_snapshot!(shown("nodes-beside-cidr", None, cilium(spec)), @"hint at 52: a client outside may arrive as a node, which this lets in whatever its address: 198.51.100.17/32 keeps nobody out then => give the service in front `externalTrafficPolicy: Local`, or take the nodes out");
+    assert_snapshot!(shown("nodes-beside-cidr", None, cilium(spec)), @"hint at 52: a client outside may arrive with the address of a node, which this allows: 198.51.100.17/32 then excludes no client => give the service in front `externalTrafficPolicy: Local`, or take the nodes out");
     assert_eq!(shown("nodes-beside-cidr", None, cilium(&spec.replace("[cluster]", "[host]"))), "");
     assert_eq!(shown("nodes-beside-cidr", Some(&topology(|_| {})), cilium(spec)), "");
     let balanced = topology(|topology| {
@@ -334,7 +334,7 @@ fn pods_of_the_host_network() {
     let code = "host-network-pods";
     let spec = "{podSelector: {matchLabels: {k8s-app: kube-proxy}}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {component: kube-apiserver}}}]}]}";
     assert_snapshot!(shown(code, None, kubernetes(spec)), @r"
-    warning at 65: pods with k8s-app=kube-proxy are in the network of their node, where no policy selects them => what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy
+    warning at 65: pods with k8s-app=kube-proxy are in the network of their node, where no policy selects them => the host firewall decides about nodes: `nodeSelector` in a clusterwide policy
     warning at 73: pods with component=kube-apiserver are in the network of their node: as peers they are nodes, not pods => no NetworkPolicy can name a node: add a CiliumNetworkPolicy with `fromEntities: [host, remote-node]`, or `[kube-apiserver]`
     ");
     assert_eq!(shown(code, None, kubernetes("{podSelector: {matchLabels: {component: database}}}")), "");
@@ -363,9 +363,9 @@ fn rules_that_others_cover() {
     let of = |items: &str| cilium(&format!("{{endpointSelector: {{}}, ingress: [{items}]}}"));
     let http = "{fromEndpoints: [{matchLabels: {app: web}}], toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {http: [{method: GET}]}}]}";
     let web = "{fromEndpoints: [{matchLabels: {app: web}}]}";
-    assert_snapshot!(shown(code, None, of(&format!("{http}, {web}"))), @"warning at 36: these HTTP rules restrict nothing: spec.ingress[1] lets the same traffic pass without them => take the wider rule out, or narrow its peers or ports");
-    assert_snapshot!(shown(code, None, of(&format!("{web}, {{fromEntities: [all]}}"))), @"hint at 36: this allows nothing that spec.ingress[1] does not allow => leave it out, unless the other one is to go");
-    assert_snapshot!(shown(code, None, of(&format!("{web}, {web}"))), @"hint at 82: this allows nothing that spec.ingress[0] does not allow => leave it out, unless the other one is to go");
+    assert_snapshot!(shown(code, None, of(&format!("{http}, {web}"))), @"warning at 36: these HTTP rules restrict nothing: spec.ingress[1] lets the same traffic pass without them => remove the wider rule, or narrow its peers or ports");
+    assert_snapshot!(shown(code, None, of(&format!("{web}, {{fromEntities: [all]}}"))), @"hint at 36: this allows nothing that spec.ingress[1] does not allow => remove it, unless you want to remove the other one");
+    assert_snapshot!(shown(code, None, of(&format!("{web}, {web}"))), @"hint at 82: this allows nothing that spec.ingress[0] does not allow => remove it, unless you want to remove the other one");
     let api = web.replace("web", "api");
     assert_eq!(shown(code, None, of(&format!("{http}, {api}"))), "");
     let dns = "{endpointSelector: {}, egress: [{toEntities: [all]}, {toEndpoints: [{matchLabels: {k8s-app: kube-dns, k8s:io.kubernetes.pod.namespace: kube-system}}], toPorts: [{ports: [{port: \"53\"}], rules: {dns: [{matchPattern: \"*\"}]}}]}]}";
@@ -423,7 +423,7 @@ fn a_policy_for_a_pod_of_the_host_network() {
             cilium("{endpointSelector: {matchLabels: {app: exporter}}, ingress: [{}]}"),
         )
     };
-    assert_snapshot!(shown(pod(Some("host")), "host-network-pods"), @"warning at 64: shop/exporter is in the network of its node, where no policy selects it (hostNetwork) => what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy");
+    assert_snapshot!(shown(pod(Some("host")), "host-network-pods"), @"warning at 64: shop/exporter is in the network of its node, where no policy selects it (hostNetwork) => the host firewall decides about nodes: `nodeSelector` in a clusterwide policy");
     assert_eq!(shown(pod(Some("host")), "selects-nothing"), "");
     assert_eq!(shown(pod(None), "host-network-pods"), "");
 }
@@ -482,7 +482,7 @@ fn an_address_that_pods_are_led_away_from() {
     let to = |block: &str, more: &str| {
         cilium(&format!("{{endpointSelector: {{}}, egress: [{{toCIDR: [{block}]{more}}}]}}"))
     };
-    assert_snapshot!(shown("redirected-address", Some(&with), to("169.254.169.254/32", "")), @"warning at 45: pods of the node are led away from 169.254.169.254 before policies are asked, by the local redirect policy iam/metadata => allow the pods that answer, at their own port: those of iam with `app: agent`");
+    assert_snapshot!(shown("redirected-address", Some(&with), to("169.254.169.254/32", "")), @"warning at 45: pods of the node are redirected from 169.254.169.254 before policies apply, by the local redirect policy iam/metadata => allow the pods that answer, at their own port: those of iam with `app: agent`");
     let port = |port: u16| format!(", toPorts: [{{ports: [{{port: \"{port}\", protocol: TCP}}]}}]");
     assert_ne!(shown("redirected-address", Some(&with), to("169.254.169.254/32", &port(80))), "");
     assert_eq!(shown("redirected-address", Some(&with), to("169.254.169.254/32", &port(8080))), "");

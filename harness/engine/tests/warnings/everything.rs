@@ -123,7 +123,7 @@ fn refused_and_ignored() {
     assert_snapshot!(check("{endpointSelector: {}, ingress: []}"), @"5:26 refused: CiliumNetworkPolicy shop/p is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny => an empty list is not a default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [], egress: [{}]}"), @"5:35 ignored: `ingress: []` has no effect: it does not isolate => write `ingress: [{}]` to isolate, or leave it out");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [{from: []}]}"), @r#"5:37 ignored: the API server drops the field "spec.ingress[0].from", which it does not know => correct its name; what remains may allow or deny more than you mean"#);
-    assert_snapshot!(check_clusterwide("{nodeSelector: {}, ingress: [{}]}"), @"5:18 ignored: a policy for nodes is enforced by the host firewall alone, which is off by default => switch the host firewall on, or select pods with `endpointSelector`");
+    assert_snapshot!(check_clusterwide("{nodeSelector: {}, ingress: [{}]}"), @"5:18 ignored: only the host firewall enforces a policy for nodes, and it is off by default => switch the host firewall on, or select pods with `endpointSelector`");
     assert_snapshot!(check("{endpointSelector: {}, enableDefaultDeny: {ingress: true}, egress: [{}]}"), @"5:55 ignored: `enableDefaultDeny.ingress: true` has no effect without an item of `ingress` => add `ingress: [{}]` to isolate");
 }
 
@@ -163,7 +163,7 @@ fn one_label_where_two_are_needed() {
     let with = |pattern: &str| {
         check(&format!("{{endpointSelector: {{}}, egress: [{}]}}", DNS.replace('*', pattern)))
     };
-    assert_snapshot!(with("*.svc.cluster.local"), @"5:211 dns-one-label: `*.svc.cluster.local` matches no service: a star stands for one label, and their names have more => write `**.svc.cluster.local`");
+    assert_snapshot!(with("*.svc.cluster.local"), @"5:211 dns-one-label: `*.svc.cluster.local` matches no service: a star matches one label, and their names have more => write `**.svc.cluster.local`");
     assert_eq!(with("**.svc.cluster.local"), "");
     assert_eq!(with("*.shop.svc.cluster.local"), "");
 }
@@ -197,7 +197,7 @@ fn egress_without_dns() {
 #[test]
 fn a_deny_that_isolates() {
     let deny = "{endpointSelector: {}, ingressDeny: [{fromEntities: [world]}]}";
-    assert_snapshot!(check(deny), @"5:40 deny-isolates: this deny isolates: nothing else may reach shop/api, shop/web either, for no rule allows it => add `enableDefaultDeny: {ingress: false}` if only this is to be denied, or rules that allow the rest");
+    assert_snapshot!(check(deny), @"5:40 deny-isolates: this deny isolates: nothing else may reach shop/api, shop/web either, for no rule allows it => add `enableDefaultDeny: {ingress: false}` to deny only this, or rules that allow the rest");
     assert!(check_alone(deny).contains("deny-isolates"));
     assert_eq!(check(&deny.replace("ingressDeny", "ingress: [{fromEntities: [cluster]}], ingressDeny")), "");
 }
@@ -235,7 +235,7 @@ fn peers_that_do_not_exist() {
     };
     assert_snapshot!(to("frnt"), @"5:236 peer-selects-nothing: the topology has no service shop/frnt => until it exists the rule names no peer: its ports, if it has any, are open to everyone");
     assert_eq!(to("front"), "");
-    assert_snapshot!(check("{endpointSelector: {}, ingress: [{fromCIDRSet: [{cidrGroupRef: partners}]}]}"), @"5:51 peer-selects-nothing: no CiliumCIDRGroup partners is among the policies, so this peer is nobody => add the group, or correct its name");
+    assert_snapshot!(check("{endpointSelector: {}, ingress: [{fromCIDRSet: [{cidrGroupRef: partners}]}]}"), @"5:51 peer-selects-nothing: no CiliumCIDRGroup partners is among the policies, so this peer matches nothing => add the group, or correct its name");
 }
 
 #[test]
@@ -254,14 +254,14 @@ fn a_subject_of_another_namespace() {
 #[test]
 fn lists_that_say_nothing() {
     let ingress = |item: &str| check(&format!("{{endpointSelector: {{}}, ingress: [{item}]}}"));
-    assert_snapshot!(ingress("{fromEndpoints: [], toPorts: [{ports: [{port: \"80\"}]}]}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
-    assert_snapshot!(ingress("{fromEndpoints: []}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing and only isolates => name the peers, or write the item as `{}` if it is only to isolate");
-    assert_snapshot!(ingress("{fromEndpoints: [], icmps: [{fields: [{type: 8}]}]}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
+    assert_snapshot!(ingress("{fromEndpoints: [], toPorts: [{ports: [{port: \"80\"}]}]}"), @"5:52 ignored: `fromEndpoints: []` matches nothing, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
+    assert_snapshot!(ingress("{fromEndpoints: []}"), @"5:52 ignored: `fromEndpoints: []` matches nothing, so the rule allows nothing and only isolates => name the peers, or write the item as `{}` if it should only isolate");
+    assert_snapshot!(ingress("{fromEndpoints: [], icmps: [{fields: [{type: 8}]}]}"), @"5:52 ignored: `fromEndpoints: []` matches nothing, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
     assert_eq!(ingress("{fromEndpoints: [{}]}"), "");
     assert_eq!(ingress("{}"), "");
     assert_snapshot!(ingress("{toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {http: []}}]}"), @"5:100 ignored: `http: []` is not a rule: every request passes => write the rules, or leave the list out");
     let deny = "{endpointSelector: {}, enableDefaultDeny: {egress: false}, egressDeny: [{toServices: [{k8sService: {serviceName: front, namespace: shop}}], toPorts: [{ports: [{port: \"3000\"}]}]}]}";
-    assert_snapshot!(check(deny), @"5:88 ignored: services are looked up for allow rules only: this denies its ports to everyone => deny the pods behind the service with `toEndpoints`");
+    assert_snapshot!(check(deny), @"5:88 ignored: services are resolved for allow rules only: this denies its ports to everyone => deny the pods behind the service with `toEndpoints`");
     assert_eq!(check(&deny.replace("egressDeny", "egress")), "");
 }
 

@@ -19,7 +19,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A stream that is being opened.
-pub type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+pub type OpeningStream = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
 
 /// A server: an agent, or Relay.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ pub struct FlowServer {
 enum ServerTransport {
     Tcp(Arc<str>),
     Unix(PathBuf),
-    Opened { by: Arc<str>, open: Arc<dyn Fn() -> Opening + Send + Sync> },
+    Opened { by: Arc<str>, open: Arc<dyn Fn() -> OpeningStream + Send + Sync> },
 }
 
 /// What TLS needs. Agents use it by default; the certificates are in the cluster's secrets.
@@ -72,7 +72,7 @@ impl FlowServer {
 
     /// Through streams that the caller opens, one for each connection: a port-forward, a program in the agent's pod. `by`
     /// names it in messages.
-    pub fn opened(name: &str, by: &str, open: impl Fn() -> Opening + Send + Sync + 'static) -> Self {
+    pub fn opened(name: &str, by: &str, open: impl Fn() -> OpeningStream + Send + Sync + 'static) -> Self {
         Self {
             name: name.into(),
             transport: ServerTransport::Opened { by: by.into(), open: Arc::new(open) },
@@ -86,7 +86,7 @@ impl FlowServer {
         Self { tls: Some(tls), ..self }
     }
 
-    fn open(&self) -> Opening {
+    fn open(&self) -> OpeningStream {
         match &self.transport {
             ServerTransport::Tcp(address) => {
                 let address = Arc::clone(address);
@@ -150,9 +150,9 @@ impl fmt::Debug for Tls {
 }
 
 /// Opens the source's streams for tonic.
-pub(super) struct Dial(pub(super) FlowServer);
+pub(super) struct StreamOpener(pub(super) FlowServer);
 
-impl Service<Uri> for Dial {
+impl Service<Uri> for StreamOpener {
     type Response = TokioIo<Box<dyn Stream>>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;

@@ -5,10 +5,10 @@ use std::fmt;
 use verdikt_scenario::flow::{FlowEnd, FlowKind, ProxyRequest};
 use verdikt_scenario::plain::Plain;
 
-use super::{LossReason, LossWindow, Reported};
+use super::{LossReason, LossWindow, ReportedFlow};
 
 /// A flow in the order of `hubble observe`: time, node, ends, what judged, verdict.
-impl fmt::Display for Reported {
+impl fmt::Display for ReportedFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flow = &self.flow;
         let kind = match flow.kind {

@@ -7,8 +7,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::memory::Memory;
-use super::{News, Patience};
+use super::memory::SourceState;
+use super::{SourceEvent, StreamTimeouts};
 use crate::client::{FlowRequest, FlowServer, HubbleClient};
 use crate::convert::{self, HubbleEvent, observed};
 use crate::flow_source::FlowSource;
@@ -21,9 +21,9 @@ struct ReceiverDropped;
 pub(super) struct FollowedServer {
     source: FlowServer,
     begin: SystemTime,
-    patience: Patience,
-    memory: Memory,
-    news: Sender<News>,
+    patience: StreamTimeouts,
+    memory: SourceState,
+    news: Sender<SourceEvent>,
     /// When it was last known to work: it told something new, or answered on a connection that had lasted.
     worked: Instant,
     pause: Duration,
@@ -34,10 +34,10 @@ impl FollowedServer {
         source: FlowServer,
         flow_source: FlowSource,
         begin: SystemTime,
-        patience: Patience,
-        news: Sender<News>,
+        patience: StreamTimeouts,
+        news: Sender<SourceEvent>,
     ) -> Self {
-        let memory = Memory::new(&source.name, flow_source);
+        let memory = SourceState::new(&source.name, flow_source);
         Self { source, begin, patience, memory, news, worked: Instant::now(), pause: patience.first_pause }
     }
 
@@ -56,11 +56,11 @@ impl FollowedServer {
             debug!(source = %name, reason, followed = connection.followed, "a stream of flows has ended");
             if self.worked.elapsed() >= self.patience.give_up {
                 let reason = format!("{reason}; {}", self.last_seen());
-                self.tell(News::Lost(self.memory.cut(reason.clone(), self.now()))).await?;
-                return self.tell(News::GivenUp { source: name, reason }).await;
+                self.tell(SourceEvent::Lost(self.memory.cut(reason.clone(), self.now()))).await?;
+                return self.tell(SourceEvent::GivenUp { source: name, reason }).await;
             }
             if std::mem::take(&mut followed) {
-                self.tell(News::Cut { source: name, reason }).await?;
+                self.tell(SourceEvent::Cut { source: name, reason }).await?;
             }
             let left = self.patience.give_up.saturating_sub(self.worked.elapsed());
             sleep(self.pause.min(left)).await;
@@ -83,9 +83,9 @@ impl FollowedServer {
         let since = self.begin + self.memory.since();
         let lost = self.memory.connected(&status, self.now());
         if let Some(loss) = lost {
-            self.tell(News::Lost(loss)).await?;
+            self.tell(SourceEvent::Lost(loss)).await?;
         }
-        self.tell(News::Following { source: Arc::clone(&self.source.name) }).await?;
+        self.tell(SourceEvent::Following { source: Arc::clone(&self.source.name) }).await?;
         let ended =
             self.events(&client, FlowRequest { since: Some(since), ..FlowRequest::default() }).await?;
         Ok(ConnectionEnd { followed: true, ended })
@@ -110,7 +110,7 @@ impl FollowedServer {
                 response = responses.next() => match response {
                     Ok(Some(Ok(response))) => self.event(response).await?,
                     Ok(Some(Err(_))) => {
-                        self.tell(News::Lost(self.memory.unreadable(self.now()))).await?;
+                        self.tell(SourceEvent::Lost(self.memory.unreadable(self.now()))).await?;
                     }
                     Ok(None) => return Ok(format!("Hubble of {} has ended the stream", self.source)),
                     Err(error) => return Ok(error.to_string()),
@@ -137,13 +137,15 @@ impl FollowedServer {
         self.works();
         match observed(response, self.begin) {
             None => Ok(()),
-            Some(HubbleEvent::Flow(reported)) => self.tell(News::Flow { reported, received }).await,
-            Some(HubbleEvent::Lost(loss)) => self.tell(News::Lost(self.memory.widen(loss, received))).await,
+            Some(HubbleEvent::Flow(reported)) => self.tell(SourceEvent::Flow { reported, received }).await,
+            Some(HubbleEvent::Lost(loss)) => {
+                self.tell(SourceEvent::Lost(self.memory.widen(loss, received))).await
+            }
             Some(HubbleEvent::Node(change)) => {
                 let losses = self.memory.nodes(&change, received);
-                self.tell(News::Node(change)).await?;
+                self.tell(SourceEvent::Node(change)).await?;
                 for loss in losses {
-                    self.tell(News::Lost(loss)).await?;
+                    self.tell(SourceEvent::Lost(loss)).await?;
                 }
                 Ok(())
             }
@@ -161,12 +163,12 @@ impl FollowedServer {
 
     fn last_seen(&self) -> String {
         match self.memory.newest {
-            Some(at) => format!("its last event was {:.3} s after the begin of the run", at.as_secs_f64()),
-            None => "it has told no event".to_owned(),
+            Some(at) => format!("its last event was {:.3} s after the start of the run", at.as_secs_f64()),
+            None => "it has sent no event".to_owned(),
         }
     }
 
-    async fn tell(&self, news: News) -> Result<(), ReceiverDropped> {
+    async fn tell(&self, news: SourceEvent) -> Result<(), ReceiverDropped> {
         self.news.send(news).await.map_err(|_| ReceiverDropped)
     }
 }

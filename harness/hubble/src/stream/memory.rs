@@ -23,7 +23,7 @@ const FUTURE: Duration = Duration::from_hours(1);
 
 /// What is known of a source. All times are counted from the start of the run.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct SourceState {
     name: String,
     flow_source: FlowSource,
     /// By time: the names of events.
@@ -44,7 +44,7 @@ struct Counters {
     at: Duration,
 }
 
-impl Memory {
+impl SourceState {
     pub(super) fn new(name: &str, flow_source: FlowSource) -> Self {
         Self {
             name: name.to_owned(),

@@ -7,12 +7,12 @@ use rstest::rstest;
 use verdikt_hubble::client::{FlowServer, HubbleClient};
 use verdikt_hubble::flow_source::FlowSource;
 use verdikt_hubble::messages::{GetFlowsResponse, LostEvent, NodeStatusEvent};
-use verdikt_hubble::stream::{FlowStream, News, Patience};
+use verdikt_hubble::stream::{FlowStream, SourceEvent, StreamTimeouts};
 
 use crate::server::{Agent, LONG, Served, until, verdict};
 
 /// Quick to try again, slow to give up.
-const PATIENCE: Patience = Patience {
+const PATIENCE: StreamTimeouts = StreamTimeouts {
     answer: Duration::from_secs(5),
     heartbeat: Duration::from_mins(1),
     first_pause: Duration::from_millis(1),
@@ -20,7 +20,12 @@ const PATIENCE: Patience = Patience {
     give_up: Duration::from_mins(1),
 };
 
-fn follow(served: &Served, flow_source: FlowSource, begin: SystemTime, patience: Patience) -> FlowStream {
+fn follow(
+    served: &Served,
+    flow_source: FlowSource,
+    begin: SystemTime,
+    patience: StreamTimeouts,
+) -> FlowStream {
     FlowStream::follow(&[FlowServer::tcp("node1", &served.address.to_string())], flow_source, begin, patience)
 }
 
@@ -29,16 +34,16 @@ async fn next(flows: &mut FlowStream) -> String {
     let news = tokio::time::timeout(LONG, flows.next()).await.expect("there is no more news");
     match news {
         None => "the end".to_owned(),
-        Some(News::Flow { reported, .. }) => format!("flow {}", reported.flow.source.port.unwrap()),
-        Some(News::Lost(loss)) => {
+        Some(SourceEvent::Flow { reported, .. }) => format!("flow {}", reported.flow.source.port.unwrap()),
+        Some(SourceEvent::Lost(loss)) => {
             assert!(loss.from <= loss.to, "{loss}");
             let count = loss.count.map_or_else(|| "?".to_owned(), |count| count.to_string());
             format!("lost {count} of {}: {}", loss.node, loss.reason)
         }
-        Some(News::Node(change)) => format!("nodes {:?} {:?}", change.nodes, change.state),
-        Some(News::Following { source }) => format!("following {source}"),
-        Some(News::Cut { source, .. }) => format!("cut {source}"),
-        Some(News::GivenUp { source, .. }) => format!("given up {source}"),
+        Some(SourceEvent::Node(change)) => format!("nodes {:?} {:?}", change.nodes, change.state),
+        Some(SourceEvent::Following { source }) => format!("following {source}"),
+        Some(SourceEvent::Cut { source, .. }) => format!("cut {source}"),
+        Some(SourceEvent::GivenUp { source, .. }) => format!("given up {source}"),
     }
 }
 
@@ -129,7 +134,7 @@ async fn what_the_agent_lost_and_what_cannot_be_read() {
     let time = Some(Timestamp::from(begin + Duration::from_secs(7)));
     let event = LostEvent { source: 3, num_events_lost: 12, ..LostEvent::default() };
     agent.write(&GetFlowsResponse { lost_events: Some(event), time, ..GetFlowsResponse::default() });
-    let Some(News::Lost(loss)) = tokio::time::timeout(LONG, flows.next()).await.unwrap() else {
+    let Some(SourceEvent::Lost(loss)) = tokio::time::timeout(LONG, flows.next()).await.unwrap() else {
         panic!("no loss")
     };
     // From the last event before it, but for what processors are apart; the node is the source's.
@@ -167,7 +172,7 @@ async fn a_server_that_is_gone_is_given_up() {
     let begin = SystemTime::now();
     let agent = Agent::new();
     let served = agent.serve(None).await;
-    let patience = Patience { give_up: Duration::from_millis(200), ..PATIENCE };
+    let patience = StreamTimeouts { give_up: Duration::from_millis(200), ..PATIENCE };
     let mut flows = follow(&served, FlowSource::Agents, begin, patience);
     agent.write(&verdict(begin, 1, 1));
     assert_eq!(take(&mut flows, 2).await, ["following node1", "flow 1"]);
@@ -176,7 +181,7 @@ async fn a_server_that_is_gone_is_given_up() {
     assert_eq!(next(&mut flows).await, "cut node1");
     let lost = next(&mut flows).await;
     assert!(lost.starts_with("lost ? of node1: cannot connect to Hubble of node1 at 127.0.0.1:"), "{lost}");
-    assert!(lost.ends_with("; its last event was 0.001 s after the begin of the run"), "{lost}");
+    assert!(lost.ends_with("; its last event was 0.001 s after the start of the run"), "{lost}");
     assert_eq!(take(&mut flows, 2).await, ["given up node1", "the end"]);
 }
 
@@ -185,7 +190,7 @@ async fn a_server_that_ends_every_stream_is_given_up_too() {
     let begin = SystemTime::now();
     let agent = Agent::new();
     let served = agent.serve(None).await;
-    let patience = Patience { give_up: Duration::from_millis(200), ..PATIENCE };
+    let patience = StreamTimeouts { give_up: Duration::from_millis(200), ..PATIENCE };
     let mut flows = follow(&served, FlowSource::Agents, begin, patience);
     assert_eq!(next(&mut flows).await, "following node1");
     let cutting = tokio::spawn({
@@ -213,7 +218,7 @@ async fn a_server_that_falls_silent_is_cut() {
     let begin = SystemTime::now();
     let agent = Agent::new();
     let served = agent.serve(None).await;
-    let patience = Patience {
+    let patience = StreamTimeouts {
         heartbeat: Duration::from_millis(5),
         answer: Duration::from_millis(300),
         give_up: Duration::from_millis(400),
@@ -223,7 +228,7 @@ async fn a_server_that_falls_silent_is_cut() {
     assert_eq!(next(&mut flows).await, "following node1");
     agent.fall_silent();
     let expected = format!(
-        "lost ? of node1: Hubble of node1 at {} has not answered within 0.3 s; it has told no event",
+        "lost ? of node1: Hubble of node1 at {} has not answered within 0.3 s; it has sent no event",
         served.address
     );
     assert_eq!(take(&mut flows, 3).await, ["cut node1", &expected, "given up node1"]);

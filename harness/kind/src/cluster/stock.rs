@@ -8,7 +8,7 @@ use crate::profile::Profile;
 
 /// Which parts of a profile this machine has, and which are missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stock {
+pub struct LocalParts {
     /// Whether its cluster exists.
     pub cluster_exists: bool,
     /// The images that docker has, by name and tag.
@@ -18,7 +18,7 @@ pub struct Stock {
 }
 
 /// Looks for the cluster and the images of a profile.
-pub fn stock(profile: &Profile) -> Result<Stock, Error> {
+pub fn stock(profile: &Profile) -> Result<LocalParts, Error> {
     let cluster_exists = clusters()?.contains(&profile.cluster());
     let of_cilium = profile.release().images.by_role().map(|(_, image)| image);
     let images =
@@ -26,5 +26,5 @@ pub fn stock(profile: &Profile) -> Result<Stock, Error> {
     let (here, missing): (Vec<_>, Vec<_>) =
         images.partition(|(tagged, image)| images::is_here(tagged, image.digest.as_deref()));
     let names = |images: Vec<(String, _)>| images.into_iter().map(|(tagged, _)| tagged).collect();
-    Ok(Stock { cluster_exists, here: names(here), missing: names(missing) })
+    Ok(LocalParts { cluster_exists, here: names(here), missing: names(missing) })
 }

@@ -27,7 +27,7 @@ const STARTING: &[&str] = &["was refused", "(Forbidden)", "(InternalError)"];
 
 /// A cluster that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Up {
+pub struct RunningCluster {
     /// Its name.
     pub cluster: String,
     /// Its context in the kubeconfig.
@@ -38,7 +38,11 @@ pub struct Up {
 
 /// Brings the cluster of a profile up, or checks that the running one matches the profile. Reports each phase when it
 /// begins. Phases that an earlier, interrupted call has finished are skipped.
-pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&str)) -> Result<Up, Error> {
+pub fn up(
+    profile: &Profile,
+    options: &KindOptions,
+    progress: &mut dyn FnMut(&str),
+) -> Result<RunningCluster, Error> {
     progress("check docker, kind and helm");
     doctor::require_all()?;
     let manifests = read_manifests(options)?;
@@ -62,7 +66,7 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
             Some(found) if found.status == "deployed" => {
                 reconfigure(profile, options, progress)?;
                 wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
-                return Ok(Up { cluster, context, was_up: true });
+                return Ok(RunningCluster { cluster, context, was_up: true });
             }
             // Helm does not go on with an installation that was interrupted, and gives up at once on one that failed: a
             // workload that was not ready in time counts as failed until it is another one.
@@ -85,7 +89,7 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
     apply_after(profile, progress)?;
     progress("wait for the nodes and the cluster's DNS");
     wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
-    Ok(Up { cluster, context, was_up: false })
+    Ok(RunningCluster { cluster, context, was_up: false })
 }
 
 /// Gives an installed Cilium the settings of this run, and removes those of an earlier one.

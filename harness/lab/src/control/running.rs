@@ -70,7 +70,7 @@ impl RunningLab {
     pub fn ask(&self, ask: &LabRequest) -> io::Result<BufReader<UnixStream>> {
         let (mut stream, whose) = self.connect()?;
         if whose != LabOwner::Ours {
-            let why = "who listens there is another user's, or not the lab";
+            let why = "the process there belongs to another user, or is not the lab";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         stream.set_nonblocking(false)?;

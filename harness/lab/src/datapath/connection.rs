@@ -104,7 +104,7 @@ pub(super) struct TrackedConnection {
     pub(super) judged: Option<u64>,
     /// The time since which further packets of its client are stopped, as far as reported.
     pub(super) blocked: Option<Duration>,
-    pub(super) life: Life,
+    pub(super) life: Lifetime,
 }
 
 impl TrackedConnection {
@@ -116,14 +116,14 @@ impl TrackedConnection {
 
 /// How long a connection is remembered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Life {
+pub(super) struct Lifetime {
     answered: bool,
     finished: [bool; 2],
     reset: bool,
     pub(super) expires: Duration,
 }
 
-impl Life {
+impl Lifetime {
     /// The lifetime of a connection that a packet opens.
     pub(super) fn begin(content: PacketContent, at: Duration) -> Self {
         // A TCP connection whose start was not seen counts as established.

@@ -13,7 +13,7 @@ use super::{Datapath, Effects, LinkId};
 use crate::packet::{self, Headers, PacketContent, TCP, Tuple, rewrite};
 
 /// The destination of a packet, with its new addresses and ports.
-pub(super) type Next = (LinkId, Tuple);
+pub(super) type ForwardTarget = (LinkId, Tuple);
 
 impl Datapath {
     pub(super) fn forward(
@@ -61,7 +61,7 @@ impl Datapath {
         headers: &Headers,
         at: Duration,
         effects: &mut Effects,
-    ) -> Result<Next, Dropped> {
+    ) -> Result<ForwardTarget, Dropped> {
         let key = ConnectionKey { link: from, tuple: headers.tuple };
         let Some((slot, way)) = self.connections.find(&key, at) else {
             return self.open(from, headers, at, effects);
@@ -138,6 +138,6 @@ impl Datapath {
             effects.flows.extend(judged.flows.into_iter().last());
             return Ok(());
         }
-        Err(Dropped::odd("its connection began before the policy led it to, or past, a proxy", headers))
+        Err(Dropped::odd("its connection was opened before the policy sent it to, or past, a proxy", headers))
     }
 }

@@ -72,7 +72,7 @@ impl Fragments {
             return Ok(());
         }
         let first = self.firsts.get(&key).filter(|first| at < first.expires);
-        let first = first.ok_or_else(|| Dropped::odd("a fragment whose first has not been seen", headers))?;
+        let first = first.ok_or_else(|| Dropped::odd("a fragment without its first fragment", headers))?;
         if fragment.offset < first.end_of_transport {
             return Err(Dropped::odd("a fragment that overwrites the transport header", headers));
         }

@@ -109,7 +109,7 @@ impl Datapath {
             DecisionKind::LocalHost | DecisionKind::Allow { redirected: false } => pass,
             DecisionKind::Allow { redirected: true } => match (decision.proxy, protocol) {
                 (Some(ProxyKind::Tls), FlowProtocol::Port(Protocol::Udp | Protocol::Sctp)) => {
-                    unknown("what a proxy for TLS makes of datagrams")
+                    unknown("what a proxy for TLS does with datagrams")
                 }
                 (Some(kind), FlowProtocol::Port(_)) => SideRoute {
                     verdict: FlowVerdict::Redirected,

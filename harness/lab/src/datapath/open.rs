@@ -9,9 +9,9 @@ use verdikt_engine::rule::Direction;
 use verdikt_scenario::flow::DropReason;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-use super::connection::{Leg, Life, TrackedConnection};
+use super::connection::{Leg, Lifetime, TrackedConnection};
 use super::connections::{ConnectionKey, QueueKind};
-use super::forward::Next;
+use super::forward::ForwardTarget;
 use super::judge::{JudgedRoute, Route};
 use super::link::Link;
 use super::report::Dropped;
@@ -42,7 +42,7 @@ impl Datapath {
         headers: &Headers,
         at: Duration,
         effects: &mut Effects,
-    ) -> Result<Next, Dropped> {
+    ) -> Result<ForwardTarget, Dropped> {
         let start = self.start(from, headers, at)?;
         let (revision, kind) = (self.policy.revision(), headers.content.icmp_kind());
         let judged = if start.to_itself {
@@ -83,7 +83,7 @@ impl Datapath {
             redirect,
             judged: (!start.to_itself).then_some(revision),
             blocked: None,
-            life: Life::begin(headers.content, at),
+            life: Lifetime::begin(headers.content, at),
         });
         Ok((to, outgoing))
     }
@@ -95,7 +95,7 @@ impl Datapath {
         headers: &Headers,
         at: Duration,
         effects: &mut Effects,
-    ) -> Result<Next, Dropped> {
+    ) -> Result<ForwardTarget, Dropped> {
         let mut outgoing = start.leg.truth;
         let to = self.owner(outgoing.destination);
         let to = to.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;

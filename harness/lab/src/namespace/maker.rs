@@ -28,16 +28,16 @@ pub struct NamespaceMaker {
 /// A namespace that is being created. If the receiver is dropped, it is removed again.
 #[derive(Debug)]
 #[must_use]
-pub struct Making<T>(oneshot::Receiver<Result<T, NetnsError>>);
+pub struct PendingNamespace<T>(oneshot::Receiver<Result<T, NetnsError>>);
 
-impl<T> Making<T> {
+impl<T> PendingNamespace<T> {
     /// Waits for it, in a thread that may block.
     pub fn wait(self) -> Result<T, NetnsError> {
         self.0.blocking_recv().unwrap_or(Err(NetnsError::MakerEnded))
     }
 }
 
-impl<T> Future for Making<T> {
+impl<T> Future for PendingNamespace<T> {
     type Output = Result<T, NetnsError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -60,7 +60,7 @@ impl NamespaceMaker {
     }
 
     /// Creates a namespace with a probe in it.
-    pub fn make(&self, wanted: NetnsSpec, work: ProbeWork) -> Making<NetnsHandle> {
+    pub fn make(&self, wanted: NetnsSpec, work: ProbeWork) -> PendingNamespace<NetnsHandle> {
         self.inside(wanted, move |wanted, device| start(wanted, work, device))
     }
 
@@ -69,7 +69,7 @@ impl NamespaceMaker {
         &self,
         wanted: NetnsSpec,
         work: impl FnOnce() + Send + 'static,
-    ) -> Making<(SyncDevice, JoinHandle<()>)> {
+    ) -> PendingNamespace<(SyncDevice, JoinHandle<()>)> {
         self.inside(wanted, move |wanted, device| {
             // A thread starts in the namespace of the thread that creates it.
             let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(work);
@@ -85,7 +85,7 @@ impl NamespaceMaker {
         &self,
         wanted: NetnsSpec,
         setup: impl FnOnce(&NetnsSpec, SyncDevice) -> Result<T, NetnsError> + Send + 'static,
-    ) -> Making<T> {
+    ) -> PendingNamespace<T> {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
             let made = unshare(CloneFlags::CLONE_NEWNET).map_err(|source| NetnsError::Make {
@@ -99,7 +99,7 @@ impl NamespaceMaker {
         });
         // A thread that has ended drops the job, which the receiver notices.
         let _ = self.jobs.send(job);
-        Making(answer)
+        PendingNamespace(answer)
     }
 }
 

@@ -11,14 +11,14 @@ const HEADER: usize = 8;
 
 /// The packet that an ICMP error quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Quoted {
+pub(crate) struct QuotedPacket {
     pub(crate) tuple: Tuple,
     /// The start of its transport header, in the quoted packet.
     transport: usize,
 }
 
 /// The packet that an ICMP error quotes; none if the quote is too short, or the message is damaged or fragmented.
-pub(crate) fn quoted(packet: &[u8], headers: &Headers) -> Option<Quoted> {
+pub(crate) fn quoted(packet: &[u8], headers: &Headers) -> Option<QuotedPacket> {
     if headers.fragment.is_some() || message_checksum(packet, headers, &headers.tuple) != 0 {
         return None;
     }
@@ -35,11 +35,17 @@ pub(crate) fn quoted(packet: &[u8], headers: &Headers) -> Option<Quoted> {
         (ICMP, IpAddr::V4(_), 0) | (ICMP_V6, IpAddr::V6(_), 129) => network.tuple(0, number(4)),
         _ => return None,
     };
-    Some(Quoted { tuple, transport: network.transport })
+    Some(QuotedPacket { tuple, transport: network.transport })
 }
 
 /// Gives an ICMP error other addresses, and the quoted packet another tuple. `headers` are those of the error.
-pub(crate) fn rewrite(packet: &mut [u8], headers: &Headers, quoted: &Quoted, outer: &Tuple, inner: &Tuple) {
+pub(crate) fn rewrite(
+    packet: &mut [u8],
+    headers: &Headers,
+    quoted: &QuotedPacket,
+    outer: &Tuple,
+    inner: &Tuple,
+) {
     set_addresses(packet, &headers.tuple, outer);
     let begin = headers.transport + HEADER;
     let part = &mut packet[begin..headers.length];

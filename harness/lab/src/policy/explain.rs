@@ -41,7 +41,7 @@ impl PolicyVersion {
             Some(ProxyRequest::Tls { .. })
                 if self.tls_interception(subject, direction, peer, traffic).is_some() =>
             {
-                let reason = "the proxy does not take the certificate of the server".into();
+                let reason = "the proxy does not trust the certificate of the server".into();
                 Decision::NotTrusted { reason, by: Vec::new().into() }
             }
             Some(ProxyRequest::Tls { server_name }) => {

@@ -129,7 +129,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
             let client = match interception::end(client, &interception.shown).await {
                 Ok(client) => client,
                 Err(error) => {
-                    debug!(%error, "a client does not go on with TLS that the HTTP proxy ends");
+                    debug!(%error, "a client stopped the TLS handshake with the HTTP proxy");
                     return server.end().await;
                 }
             };
@@ -186,7 +186,7 @@ async fn connect(
     let stream = match tokio::time::timeout(CONNECT, upstream(&redirect, to)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return debug!(%error, %to, "the HTTP proxy cannot reach a server"),
-        Err(_) => return debug!(%to, "a server does not take the connection of the HTTP proxy in time"),
+        Err(_) => return debug!(%to, "a server did not accept the connection of the HTTP proxy in time"),
     };
     let Some(spoken) = spoken.once_connected().await else { return };
     match spoken {
@@ -194,10 +194,10 @@ async fn connect(
         Some(next) => match tokio::time::timeout(CONNECT, interception::begin(stream, next)).await {
             Ok(Ok(stream)) => carry(stream, to, server, told).await,
             Ok(Err(error)) => {
-                debug!(%error, %to, "the HTTP proxy cannot begin TLS with a server");
+                debug!(%error, %to, "the HTTP proxy cannot start TLS with a server");
                 server.is_mistrusted.store(true, Ordering::Release);
             }
-            Err(_) => debug!(%to, "a server does not go on with the TLS of the HTTP proxy in time"),
+            Err(_) => debug!(%to, "a server did not complete the TLS handshake with the HTTP proxy in time"),
         },
     }
 }
@@ -254,7 +254,7 @@ async fn serve(
         }
         ProxyAction::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
         ProxyAction::Redirected(to) => moved(&to),
-        ProxyAction::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),
+        ProxyAction::Rejected => last(StatusCode::BAD_REQUEST, "an invalid request\r\n"),
         // No listener of Cilium is configured for tunnels.
         ProxyAction::NotModelled(_) if is_tunnel => own(StatusCode::NOT_FOUND, ""),
         ProxyAction::NotModelled(_) => {
@@ -280,13 +280,13 @@ fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     let codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
     if !only(TRANSFER_ENCODING) || !codings.into_iter().all(chunked) {
-        return Err("no length of the body that all agree on\r\n");
+        return Err("an ambiguous length of the body\r\n");
     }
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     if let Some(authority) = authority.filter(|_| request.method() != Method::CONNECT) {
         // Only redirecting clients use user information: <https://www.rfc-editor.org/rfc/rfc9110#section-4.2.4>
         let host = HeaderValue::try_from(authority.as_str()).ok().filter(|_| !authority.contains('@'));
-        let host = host.ok_or("a host that is none\r\n")?;
+        let host = host.ok_or("an invalid host\r\n")?;
         // The target overrides the header, and replaces it: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
         request.headers_mut().insert(HOST, host);
         let path = request.uri().path_and_query().cloned();
@@ -296,7 +296,7 @@ fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
     // The server gets the request about which the proxy decided. Paths that servers read differently are not known to
     // the engine.
     if let Ok(Cow::Owned(path)) = normalize(path) {
-        *request.uri_mut() = Uri::try_from(path).map_err(|_| "a path that is none\r\n")?;
+        *request.uri_mut() = Uri::try_from(path).map_err(|_| "an invalid path\r\n")?;
     }
     if upgrade(request.headers()).is_some_and(|to| to.eq_ignore_ascii_case("h2c")) {
         stay_with_http1(request.headers_mut());

@@ -86,9 +86,9 @@ fn fragments_that_trick_nobody() {
         ],
     );
     assert_snapshot!(told, @"
-    udp web:5000 db:80 #1 16+16 => dropped (a fragment whose first has not been seen)
+    udp web:5000 db:80 #1 16+16 => dropped (a fragment without its first fragment)
     tcp web:5000 db:80 syn #2 0+8 => dropped (a first fragment without the whole transport header)
-    tcp web:5000 db:80 syn #2 8+16 => dropped (a fragment whose first has not been seen)
+    tcp web:5000 db:80 syn #2 8+16 => dropped (a fragment without its first fragment)
     tcp web:5000 db:80 syn #3 0+24 => db: part web db
     tcp web:5000 db:80 syn #3 16+16 => dropped (a fragment that overwrites the transport header)
     tcp web:5000 db:80 syn #3 8+16 => dropped (a fragment that overwrites the transport header)

@@ -56,8 +56,8 @@ fn malformed_packets_are_told_apart() {
     a TCP header of 16 bytes => dropped (its transport header gives a wrong length)
     TCP options cut off => dropped (cut off in its transport header)
     a datagram longer than its packet => dropped (its transport header gives a wrong length)
-    a routing header => dropped (it wants to be routed through other hosts)
-    hop-by-hop options twice => dropped (an extension header where it may not be)
+    a routing header => dropped (it has a source route)
+    hop-by-hop options twice => dropped (a misplaced extension header)
     an extension header cut off => dropped (cut off in its IP header)
     nothing after its header => dropped (its protocol is not carried: neither TCP nor UDP nor SCTP nor ICMP)
     ");

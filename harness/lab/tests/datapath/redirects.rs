@@ -193,9 +193,9 @@ fn a_tcp_connection_cannot_change_to_a_proxy_or_from_it() {
          proxy> tcp proxy:15001 [198.18.1.0]:5000 syn+ack",
     );
     assert_snapshot!(told, @"
-    web> tcp web:5000 db:80 ack => dropped (its connection began before the policy led it to, or past, a proxy)
+    web> tcp web:5000 db:80 ack => dropped (its connection was opened before the policy sent it to, or past, a proxy)
     web> tcp web:5000 db:80 ack => nothing
-    web> tcp web:5000 db:80 ack => dropped (its connection began before the policy led it to, or past, a proxy)
+    web> tcp web:5000 db:80 ack => dropped (its connection was opened before the policy sent it to, or past, a proxy)
     web> tcp web:5000 db:80 syn => proxy: tcp [198.18.1.0]:5000 proxy:15001 syn; Ingress Redirected tcp web:5000#1000 db:80#1001 match 3 by shop/in
     proxy> tcp proxy:15001 [198.18.1.0]:5000 syn+ack => web: tcp db:80 web:5000 syn+ack
     ");
@@ -205,7 +205,7 @@ fn a_tcp_connection_cannot_change_to_a_proxy_or_from_it() {
          web> tcp web:5000 db:80 syn",
     );
     assert_snapshot!(told, @"
-    web> tcp web:5000 db:80 ack => dropped (its connection began before the policy led it to, or past, a proxy)
+    web> tcp web:5000 db:80 ack => dropped (its connection was opened before the policy sent it to, or past, a proxy)
     web> tcp web:5000 db:80 syn => db: tcp web:5000 db:80 syn
     ");
 }

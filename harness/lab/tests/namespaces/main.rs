@@ -16,7 +16,7 @@ mod roles;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use verdikt_lab::enter::{Entered, enter};
+use verdikt_lab::enter::{LabRights, enter};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
@@ -36,8 +36,8 @@ fn main() -> ExitCode {
     };
     let anyhow = entered.as_ref().err().map(|obstacle| format!("no namespaces: {obstacle}"));
     let root = match &entered {
-        Ok(Entered::Already) => None,
-        Ok(Entered::UserNamespace) => Some("needs root: it changes to other users".to_owned()),
+        Ok(LabRights::Already) => None,
+        Ok(LabRights::UserNamespace) => Some("needs root: it changes to other users".to_owned()),
         Err(_) => anyhow.clone(),
     };
     for (name, test) in packets::TESTS.into_iter().chain(lives::TESTS.iter().copied()).chain(exec::TESTS) {

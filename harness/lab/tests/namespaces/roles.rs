@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, unshare};
 use tokio::io::{AsyncReadExt as _, DuplexStream};
-use verdikt_lab::enter::{Entered, enter};
+use verdikt_lab::enter::{LabRights, enter};
 use verdikt_lab::exec::{ProgramInside, run_inside};
 use verdikt_lab::namespace::{NamespaceMaker, NetnsError, NetnsHandle, NetnsSpec};
 
@@ -74,8 +74,8 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 fn tell_entered(directory: &Path) -> ExitCode {
     let before = network_of("self");
     match enter() {
-        Ok(Entered::Already) => println!("had the rights"),
-        Ok(Entered::UserNamespace) => println!("is in a user namespace"),
+        Ok(LabRights::Already) => println!("had the rights"),
+        Ok(LabRights::UserNamespace) => println!("is in a user namespace"),
         Err(obstacle) => println!("{}", chain(&obstacle)),
     }
     assert_eq!(network_of("self"), before, "the process itself stays in its network");

@@ -55,7 +55,7 @@ impl ManifestReader<'_> {
             };
             if let Some(same) = same {
                 let help = twice(&same.place);
-                return self.mistake(place, format!("{kind} {name} is there twice"), Some(help));
+                return self.mistake(place, format!("{kind} {name} occurs twice"), Some(help));
             }
             let Some(renamed) = renamed else {
                 let help = Some(format!(

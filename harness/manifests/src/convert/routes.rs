@@ -74,7 +74,7 @@ impl Entrances {
             }
         }
         for (name, (_, place)) in self.gateways.iter().filter(|(name, _)| !used.contains(*name)) {
-            let message = format!("no route leads behind gateway {name}: it answers every request itself");
+            let message = format!("no route is attached to gateway {name}: it answers every request itself");
             let warning = Diagnostic::warning(place.clone(), "gateway-without-routes", message);
             let help = "name the files with its HTTPRoutes too; another namespace's need `allowedRoutes`";
             joined.warnings.push(warning.help(help));
@@ -155,7 +155,7 @@ impl Entrances {
                 RoutePort::Name(name) => format!("`{name}`"),
             };
             let message = format!(
-                "no service {}/{} with the TCP port {port} is here, to which a route leads",
+                "a route names service {}/{} with the TCP port {port}, which does not exist",
                 site.namespace, rule.service
             );
             let warning = Diagnostic::warning(place, "route-without-service", message);
@@ -170,7 +170,7 @@ impl Entrances {
             let same = |other: &&GatewayRoute| other.host == route.host && other.prefix == route.prefix;
             match topology.routes.iter().find(same) {
                 Some(other) if *other == route => {}
-                Some(_) => skip("of a path that another leads elsewhere"),
+                Some(_) => skip("for a path of another route"),
                 None => topology.routes.push(route),
             }
         }

@@ -161,7 +161,7 @@ impl Suggestions<'_> {
                 let other = ("GET".to_owned(), OTHER_PATH.to_owned());
                 for (method, path) in requests.take(MOST_REQUESTS).chain([other]) {
                     let text = format!("http {method} {target}{path}");
-                    self.add(&text, "what HTTP rules speak of", Some(&name.namespace));
+                    self.add(&text, "from HTTP rules", Some(&name.namespace));
                 }
             }
         }
@@ -186,7 +186,7 @@ impl Suggestions<'_> {
         }
         for (name, node) in &outside.nodes {
             for served in &node.serves {
-                self.add(&format!("tcp {name}:{}", served.port), "a node that policies speak of", None);
+                self.add(&format!("tcp {name}:{}", served.port), "a node that policies name", None);
             }
         }
         let queries = clauses.iter().flat_map(|clause| clause.queries.iter().chain(&clause.names));
@@ -200,7 +200,7 @@ impl Suggestions<'_> {
             }
         }
         if clauses.iter().any(|clause| !clause.is_ingress) {
-            self.add(&format!("dns {ELSEWHERE_NAME}"), "who can look up names at all", None);
+            self.add(&format!("dns {ELSEWHERE_NAME}"), "who can resolve names", None);
         }
     }
 }

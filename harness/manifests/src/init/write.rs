@@ -30,14 +30,14 @@ pub(super) fn scenario(
     refused: &[RefusedPolicy],
 ) -> String {
     let mut out = format!(
-        "# Made by `{}`: what the manifests and their policies come to, as the policy model predicts it.\n\
+        "# Made by `{}`: the verdicts of these manifests and policies, as the policy model predicts them.\n\
          # Read the table as you would read a snapshot: it says what is, not what was meant.\n\
          scenario: {}\nabout: What the policies allow and deny today.\ntopology:\n",
         draft.command.replace(char::is_control, " "),
         scalar(draft.name),
     );
     if let Some(namespace) = draft.namespace {
-        line(&mut out, 2, &format!("# of what names none\nnamespace: {}", scalar(namespace)));
+        line(&mut out, 2, &format!("# for objects without a namespace\nnamespace: {}", scalar(namespace)));
     }
     if let Some(values) = draft.values {
         line(&mut out, 2, &format!("settings: {{values: {}}}", scalar(values)));
@@ -136,7 +136,7 @@ fn around(out: &mut String, outside: &Outside, of_manifests: Option<&Topology>) 
     let others = of_manifests.flat_map(|topology| &topology.nodes);
     let others: Vec<_> = others.filter(|(name, _)| !outside.nodes.contains_key(*name)).collect();
     if !outside.nodes.is_empty() {
-        line(out, 2, "# policies speak of these");
+        line(out, 2, "# named by policies");
     }
     if !outside.nodes.is_empty() || !others.is_empty() {
         line(out, 2, "nodes:");
@@ -305,7 +305,11 @@ fn in_force(out: &mut String, draft: &ScenarioDraft<'_>, refused: &[RefusedPolic
     if refused.is_empty() {
         return;
     }
-    line(out, 2, "# nothing of these is in force: mend them, and take them off this list\nrejected:");
+    line(
+        out,
+        2,
+        "# these are refused, so nothing of them is in force: correct them, and remove them from this list\nrejected:",
+    );
     for RefusedPolicy { policy, by, message } in refused {
         let Some(policy) = policies.get(*policy) else { continue };
         let by = match by {

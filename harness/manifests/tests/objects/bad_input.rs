@@ -82,8 +82,8 @@ fn names_that_are_generated_or_shared() {
         pod a/web-job:  []
         pod default/nowhere:  []
         a.yaml:8:18: warning[shared-name]: Job a/web is called `a/web-job` here, because Deployment has that name too
-        a.yaml:18:18: error: Deployment a/web is there twice => it is also at a.yaml:13:18: name the files of one cluster alone
-        a.yaml:23:18: error: Job a/web is there twice => it is also at a.yaml:8:18: name the files of one cluster alone
+        a.yaml:18:18: error: Deployment a/web occurs twice => it is also at a.yaml:13:18: name only the files of one cluster
+        a.yaml:23:18: error: Job a/web occurs twice => it is also at a.yaml:8:18: name only the files of one cluster
         a.yaml:28:18: warning[no-namespace]: 1 object names no namespace, and is taken to be in `default` => name it in `metadata.namespace`, or say which it is: `--namespace NAME`, `topology: {namespace: NAME}`
         ");
 }

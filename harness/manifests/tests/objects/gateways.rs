@@ -54,12 +54,12 @@ fn routes_of_a_gateway() {
     route shop.example.test/: shop/web:80
     route shop.example.test/admin: shop/admin:90
     skipped 1 rule of HTTPRoute (by more than paths)
-    skipped 1 rule of HTTPRoute (by more than the beginning of a path)
+    skipped 1 rule of HTTPRoute (with conditions other than a path prefix)
     skipped 1 rule of HTTPRoute (to a service of another namespace)
     skipped 1 rule of HTTPRoute (to several services, or none)
     skipped 3 rule of HTTPRoute (with a wildcard in its host)
     skipped 1 rule of HTTPRoute (with filters)
-    a.yaml:14:904: warning[route-without-service]: no service shop/web with the TCP port 81 is here, to which a route leads => correct the name or port, or name the files with the service too
+    a.yaml:14:904: warning[route-without-service]: a route names service shop/web with the TCP port 81, which does not exist => correct the name or port, or name the files with the service too
     ");
 }
 
@@ -80,7 +80,7 @@ fn routes_that_a_listener_takes() {
     pod shop/web: app=web [tcp 8080, tcp 9090]
     cilium Ingress
     skipped 1 HTTPRoute (of no gateway of Cilium)
-    a.yaml:12:76: warning[gateway-without-routes]: no route leads behind gateway edge/public: it answers every request itself => name the files with its HTTPRoutes too; another namespace's need `allowedRoutes`
+    a.yaml:12:76: warning[gateway-without-routes]: no route is attached to gateway edge/public: it answers every request itself => name the files with its HTTPRoutes too; another namespace's need `allowedRoutes`
     ");
     let of_other_labels = take(&labelled("{team: b}"));
     assert!(of_other_labels.contains("gateway-without-routes"), "{of_other_labels}");
@@ -126,8 +126,8 @@ fn ingresses() {
     route a.example.test/v1: shop/web:80
     route /: shop/admin:90
     skipped 1 Ingress (of another class than Cilium's)
-    skipped 2 rule of Ingress (by more than the beginning of a path)
-    skipped 1 rule of Ingress (of a path that another leads elsewhere)
+    skipped 2 rule of Ingress (with conditions other than a path prefix)
+    skipped 1 rule of Ingress (for a path of another route)
     skipped 1 rule of Ingress (to something that is not a service)
     ");
 }

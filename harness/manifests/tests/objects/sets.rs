@@ -33,8 +33,8 @@ fn two_clusters_are_two_sets() {
         pod shop/web: app=web [tcp 8080]
         policy NetworkPolicy shop/all
         policy NetworkPolicy shop/all
-        us/web.yaml:4:18: error: Pod shop/web is there twice => it is also at eu/web.yaml:4:18: name the files of one cluster alone
-        us/web.yaml:13:18: error: NetworkPolicy shop/all is there twice => it is also at eu/web.yaml:13:18
+        us/web.yaml:4:18: error: Pod shop/web occurs twice => it is also at eu/web.yaml:4:18: name only the files of one cluster
+        us/web.yaml:13:18: error: NetworkPolicy shop/all occurs twice => it is also at eu/web.yaml:13:18
         ");
 }
 

@@ -13,7 +13,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::progress::{AttemptProgress, Brings, Over};
+use super::progress::{AttemptProgress, StageResult, StageRoute};
 use super::{tcp, tls};
 use crate::failure;
 use verdikt_wire::{ATTEMPT_HEADER, StageTransport, WireOutcome, WireStage, WireTarget};
@@ -22,7 +22,7 @@ use verdikt_wire::{ATTEMPT_HEADER, StageTransport, WireOutcome, WireStage, WireT
 const USUAL_PORT: u16 = 80;
 const USUAL_PORT_OF_TLS: u16 = 443;
 
-impl Brings for StatusCode {
+impl StageResult for StatusCode {
     fn outcome(&self) -> WireOutcome {
         WireOutcome::HttpStatus(self.as_u16())
     }
@@ -36,7 +36,7 @@ pub(crate) async fn make(
     tls: Option<tls::TlsClient>,
 ) -> Result<WireOutcome, WireOutcome> {
     let tcp::TcpConnection { stream, local } = tcp::connect(progress, remote).await?;
-    let over = Over { stage: WireStage::Request, transport: StageTransport::Tcp, local, remote };
+    let over = StageRoute { stage: WireStage::Request, transport: StageTransport::Tcp, local, remote };
     let exchanging = async {
         match tls {
             None => exchange(stream, request).await,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Protocol, Type};
 
 use super::echo::Echo;
-use super::progress::{AttemptProgress, Over};
+use super::progress::{AttemptProgress, StageRoute};
 use crate::failure;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
@@ -22,7 +22,7 @@ pub(crate) async fn make(
     let (socket, local) = socket::connected(progress.home(), portless, Type::RAW, protocol)
         .map_err(|error| failure::not_made(&error))?;
     let remote = SocketAddr::new(address, kind.into());
-    let over = Over { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
+    let over = StageRoute { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
     // Only the type of the message matters, so it quotes no packet.
     let message = Echo { kind, identifier: 0, text: &[] }.bytes();
     let sending = async {

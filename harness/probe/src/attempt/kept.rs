@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::progress::{AttemptProgress, Over};
+use super::progress::{AttemptProgress, StageRoute};
 use super::tcp::{self, TcpConnection};
 use crate::failure;
 use crate::mark;
@@ -54,7 +54,7 @@ pub(crate) async fn make(
     let mut connection = kept.take(name).ok_or_else(none)?;
     let local = connection.local;
     let remote = connection.stream.peer_addr().map_err(|error| failure::outcome(&error))?;
-    let over = Over { stage: WireStage::Connect, transport: StageTransport::Tcp, local, remote };
+    let over = StageRoute { stage: WireStage::Connect, transport: StageTransport::Tcp, local, remote };
     let text = mark::text(progress.attempt());
     let said = progress.stage(over, exchange(&mut connection.stream, &text)).await;
     // A connection that times out now may work later.

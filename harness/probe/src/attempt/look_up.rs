@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
-use super::progress::{AttemptProgress, Brings};
+use super::progress::{AttemptProgress, StageResult};
 use super::query::{self, QueryTransport};
 use crate::socket;
 use verdikt_wire::{Resolver, WireOutcome, WireTarget};
@@ -146,7 +146,7 @@ async fn ask_in_order(
     let whole = progress.divide_time(servers.len());
     for server in servers {
         said = query::ask(progress, *server, &Query::query(name.clone(), kind), transport).await;
-        match said.as_ref().map_or_else(WireOutcome::clone, Brings::outcome) {
+        match said.as_ref().map_or_else(WireOutcome::clone, StageResult::outcome) {
             WireOutcome::NameRefused if !resolver.refused_ends => {}
             WireOutcome::Ended if !progress.is_ended() => {}
             WireOutcome::NameFailed(_)

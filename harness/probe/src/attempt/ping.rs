@@ -8,10 +8,10 @@ use socket2::{Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::echo::{self, Echo, Family};
-use super::progress::{AttemptProgress, Over};
+use super::progress::{AttemptProgress, StageRoute};
 use crate::failure;
 use crate::mark;
-use crate::socket::{self, Home};
+use crate::socket::{self, HomeAddress};
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one echo request, and waits for its reply.
@@ -21,7 +21,7 @@ pub(crate) async fn make(
 ) -> Result<WireOutcome, WireOutcome> {
     let (pinger, local) = Pinger::of(progress.home(), address).map_err(|error| failure::not_made(&error))?;
     let remote = SocketAddr::new(address, 0);
-    let over = Over { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
+    let over = StageRoute { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
     let text = mark::text(progress.attempt());
     progress.stage(over, pinger.exchange(local, remote, &text)).await?;
     Ok(WireOutcome::Answered)
@@ -37,7 +37,7 @@ struct Pinger {
 
 impl Pinger {
     /// Opens the socket. Returns it with its own address; the port is the identifier.
-    fn of(home: Home, address: IpAddr) -> io::Result<(Self, SocketAddr)> {
+    fn of(home: HomeAddress, address: IpAddr) -> io::Result<(Self, SocketAddr)> {
         let (protocol, family) = match address {
             IpAddr::V4(_) => (Protocol::ICMPV4, echo::IPV4),
             IpAddr::V6(_) => (Protocol::ICMPV6, echo::IPV6),

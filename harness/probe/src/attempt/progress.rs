@@ -9,23 +9,23 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::reports::{Reporter, microseconds};
-use crate::socket::Home;
+use crate::socket::HomeAddress;
 use verdikt_wire::{Bound, Report, StageTransport, WireOutcome, WireStage};
 
 /// The state of an attempt between its stages.
 pub(crate) struct AttemptProgress {
     attempt: u64,
-    home: Home,
+    home: HomeAddress,
     timeout: Duration,
     reporter: Reporter,
-    endings: mpsc::UnboundedReceiver<Ending>,
+    endings: mpsc::UnboundedReceiver<EarlyEnd>,
     /// Whether the whole attempt has been ended.
     ended: bool,
 }
 
 /// What to end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum EarlyEnd {
     /// The whole attempt.
     Attempt,
     /// The stage with this local socket.
@@ -34,7 +34,7 @@ pub(crate) enum Ending {
 
 /// The transport of a stage.
 #[derive(Clone, Copy)]
-pub(crate) struct Over {
+pub(crate) struct StageRoute {
     pub(crate) stage: WireStage,
     pub(crate) transport: StageTransport,
     pub(crate) local: SocketAddr,
@@ -42,7 +42,7 @@ pub(crate) struct Over {
 }
 
 /// The result of a stage that was answered.
-pub(crate) trait Brings {
+pub(crate) trait StageResult {
     /// The outcome.
     fn outcome(&self) -> WireOutcome {
         WireOutcome::Answered
@@ -54,16 +54,16 @@ pub(crate) trait Brings {
     }
 }
 
-impl Brings for () {}
-impl Brings for Infallible {}
+impl StageResult for () {}
+impl StageResult for Infallible {}
 
 impl AttemptProgress {
     pub(crate) fn new(
         attempt: u64,
-        home: Home,
+        home: HomeAddress,
         timeout: Duration,
         reporter: Reporter,
-        endings: mpsc::UnboundedReceiver<Ending>,
+        endings: mpsc::UnboundedReceiver<EarlyEnd>,
     ) -> Self {
         Self { attempt, home, timeout, reporter, endings, ended: false }
     }
@@ -74,7 +74,7 @@ impl AttemptProgress {
     }
 
     /// The home address of its probe.
-    pub(crate) fn home(&self) -> Home {
+    pub(crate) fn home(&self) -> HomeAddress {
         self.home
     }
 
@@ -98,12 +98,12 @@ impl AttemptProgress {
     /// Runs a stage: reports it, and only then runs `work`, until its timeout or until it is ended early.
     ///
     /// Errors: the outcome of a stage that was not answered.
-    pub(crate) async fn stage<T: Brings>(
+    pub(crate) async fn stage<T: StageResult>(
         &mut self,
-        over: Over,
+        over: StageRoute,
         work: impl Future<Output = Result<T, WireOutcome>>,
     ) -> Result<T, WireOutcome> {
-        let Over { stage, transport, local, remote } = over;
+        let StageRoute { stage, transport, local, remote } = over;
         let bound = Bound { attempt: self.attempt, stage, transport, local, remote };
         let (reporter, timeout) = (&self.reporter, self.timeout);
         let mut since = Instant::now();
@@ -130,14 +130,14 @@ impl AttemptProgress {
 }
 
 /// Waits until the stage with this socket has to end: at once if the attempt has been ended.
-async fn told(endings: &mut mpsc::UnboundedReceiver<Ending>, ended: &mut bool, local: SocketAddr) {
+async fn told(endings: &mut mpsc::UnboundedReceiver<EarlyEnd>, ended: &mut bool, local: SocketAddr) {
     while !*ended {
         match endings.recv().await {
             // The sender is gone.
             None => return pending().await,
-            Some(Ending::Attempt) => *ended = true,
-            Some(Ending::Stage(at)) if is_same(at, local) => return,
-            Some(Ending::Stage(_)) => {}
+            Some(EarlyEnd::Attempt) => *ended = true,
+            Some(EarlyEnd::Stage(at)) if is_same(at, local) => return,
+            Some(EarlyEnd::Stage(_)) => {}
         }
     }
 }

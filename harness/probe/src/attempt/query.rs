@@ -9,7 +9,7 @@ use socket2::{Protocol, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::progress::{AttemptProgress, Brings, Over};
+use super::progress::{AttemptProgress, StageResult, StageRoute};
 use crate::failure;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
@@ -27,7 +27,7 @@ pub(crate) struct QueryAnswer {
     pub(crate) truncated: bool,
 }
 
-impl Brings for QueryAnswer {
+impl StageResult for QueryAnswer {
     fn outcome(&self) -> WireOutcome {
         match self.code {
             ResponseCode::NoError if self.truncated || !self.addresses.is_empty() => WireOutcome::Answered,
@@ -74,7 +74,7 @@ async fn over_udp(
 ) -> Result<QueryAnswer, WireOutcome> {
     let (socket, local) = socket::connected(progress.home(), server, Type::DGRAM, Protocol::UDP)
         .map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: WireStage::LookUp, transport: StageTransport::Udp, local, remote: server };
+    let over = StageRoute { stage: WireStage::LookUp, transport: StageTransport::Udp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {
         failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;
@@ -97,7 +97,7 @@ async fn over_tcp(
 ) -> Result<QueryAnswer, WireOutcome> {
     let (socket, local) =
         socket::unconnected(progress.home(), server).map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: WireStage::LookUp, transport: StageTransport::Tcp, local, remote: server };
+    let over = StageRoute { stage: WireStage::LookUp, transport: StageTransport::Tcp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {
         let text = through_tcp(socket, server, &text).await.map_err(|error| match error.kind() {

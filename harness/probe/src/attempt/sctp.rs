@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use socket2::{Protocol, Type};
 
-use super::progress::{AttemptProgress, Over};
+use super::progress::{AttemptProgress, StageRoute};
 use crate::failure;
 use crate::random;
-use crate::sctp::{PROTOCOL, Packet, Says};
+use crate::sctp::{PROTOCOL, Packet, SctpContent};
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
@@ -21,9 +21,9 @@ pub(crate) async fn make(
     let protocol = Protocol::from(PROTOCOL);
     let portless = SocketAddr::new(remote.ip(), 0);
     let (socket, _) = socket::connected(progress.home(), portless, Type::RAW, protocol).map_err(not_made)?;
-    let over = Over { stage: WireStage::Connect, transport: StageTransport::Sctp, local, remote };
+    let over = StageRoute { stage: WireStage::Connect, transport: StageTransport::Sctp, local, remote };
     let tag = random::tag();
-    let init = Packet { from: local.port(), to: remote.port(), tag: 0, says: Says::Init(tag) }.bytes();
+    let init = Packet { from: local.port(), to: remote.port(), tag: 0, says: SctpContent::Init(tag) }.bytes();
     let exchange = async {
         socket.send(&init).await.map_err(|error| failure::outcome(&error))?;
         let mut buffer = [0; 2048];
@@ -34,9 +34,11 @@ pub(crate) async fn make(
             let answer = Packet::read(bytes)
                 .filter(|packet| packet.from == remote.port() && packet.to == local.port());
             match answer.map(|packet| (packet.tag, packet.says)) {
-                Some((seen, Says::InitAck(_))) if seen == tag => return Ok(()),
+                Some((seen, SctpContent::InitAck(_))) if seen == tag => return Ok(()),
                 // A peer without our tag sends back the tag of the INIT, which is zero.
-                Some((seen, Says::Abort)) if seen == tag || seen == 0 => return Err(WireOutcome::Refused),
+                Some((seen, SctpContent::Abort)) if seen == tag || seen == 0 => {
+                    return Err(WireOutcome::Refused);
+                }
                 _ => {}
             }
         }

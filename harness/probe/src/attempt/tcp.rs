@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::progress::{AttemptProgress, Brings, Over};
+use super::progress::{AttemptProgress, StageResult, StageRoute};
 use crate::failure;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
@@ -21,7 +21,7 @@ pub(crate) struct TcpConnection {
     pub(crate) local: SocketAddr,
 }
 
-impl Brings for TcpConnection {}
+impl StageResult for TcpConnection {}
 
 /// Connects, and closes in an orderly way.
 pub(crate) async fn make(
@@ -40,7 +40,7 @@ pub(crate) async fn connect(
 ) -> Result<TcpConnection, WireOutcome> {
     let (socket, local) =
         socket::unconnected(progress.home(), remote).map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: WireStage::Connect, transport: StageTransport::Tcp, local, remote };
+    let over = StageRoute { stage: WireStage::Connect, transport: StageTransport::Tcp, local, remote };
     let connecting = async {
         let stream = socket.connect(remote).await.map_err(|error| failure::outcome(&error))?;
         Ok(TcpConnection { stream, local })

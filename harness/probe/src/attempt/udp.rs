@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use socket2::{Protocol, Type};
 
-use super::progress::{AttemptProgress, Over};
+use super::progress::{AttemptProgress, StageRoute};
 use crate::failure;
 use crate::mark;
 use crate::socket;
@@ -17,7 +17,7 @@ pub(crate) async fn make(
 ) -> Result<WireOutcome, WireOutcome> {
     let (socket, local) = socket::connected(progress.home(), remote, Type::DGRAM, Protocol::UDP)
         .map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: WireStage::Connect, transport: StageTransport::Udp, local, remote };
+    let over = StageRoute { stage: WireStage::Connect, transport: StageTransport::Udp, local, remote };
     let text = mark::text(progress.attempt());
     let exchange = async {
         failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;

@@ -14,7 +14,7 @@ use tokio::net::unix::pipe;
 use tokio::runtime;
 
 use crate::failure;
-use crate::socket::Home;
+use crate::socket::HomeAddress;
 
 /// Follows the orders on standard input and reports to standard output, until standard input ends or the thread that
 /// started the process ends. In a container only the former counts: that thread has ended before.
@@ -24,7 +24,7 @@ use crate::socket::Home;
 /// A probe with an address uses no other: its servers listen there, and its attempts are sent from there, so that several
 /// probes can share a machine. A probe with patience ends if no first order arrives within that time.
 pub fn main(address: Option<IpAddr>, patience: Option<Duration>) -> ExitCode {
-    match follow(Home::at(address), patience) {
+    match follow(HomeAddress::at(address), patience) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader is gone, so nobody needs the reports.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -35,7 +35,7 @@ pub fn main(address: Option<IpAddr>, patience: Option<Duration>) -> ExitCode {
     }
 }
 
-fn follow(home: Home, patience: Option<Duration>) -> io::Result<()> {
+fn follow(home: HomeAddress, patience: Option<Duration>) -> io::Result<()> {
     // A parent outside the PID namespace (number 0) is a container runtime, which exits after it has started the process.
     if getppid().as_raw() != 0 {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -55,7 +55,7 @@ fn allow_many_sockets() -> io::Result<()> {
 }
 
 /// Runs over standard input and output. Pipes are polled; other streams need a thread.
-async fn over_standard_streams(home: Home, patience: Option<Duration>) -> io::Result<()> {
+async fn over_standard_streams(home: HomeAddress, patience: Option<Duration>) -> io::Result<()> {
     let (input, output) = (io::stdin(), io::stdout());
     let input = pipe::Receiver::from_owned_fd(input.as_fd().try_clone_to_owned()?);
     let output = pipe::Sender::from_owned_fd(output.as_fd().try_clone_to_owned()?);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Arrivals, Server, StartedServer, connections};
 use crate::mark;
 use crate::socket::datagrams::Datagrams;
-use crate::socket::{self, Home};
+use crate::socket::{self, HomeAddress};
 use answer::Names;
 use verdikt_wire::{StageTransport, Zone};
 
@@ -37,7 +37,7 @@ impl SharedNames {
 }
 
 /// Reports each connection as it is accepted, and each query before it is answered.
-pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> StartedServer {
+pub(super) fn start(home: HomeAddress, port: u16, zone: &Zone, arrivals: Arrivals) -> StartedServer {
     let names = Names::of(zone).map_err(io::Error::other)?;
     let names = SharedNames(Arc::new(RwLock::new(names)));
     let (datagrams, listener) = bind(home, port)?;
@@ -61,7 +61,7 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
     Ok(Server::answering(port, tokio::spawn(serving), fences, shared))
 }
 
-fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {
+fn bind(home: HomeAddress, port: u16) -> io::Result<(Datagrams, TcpListener)> {
     let mut choices = 1;
     loop {
         let datagrams = Datagrams::bind(home, port)?;

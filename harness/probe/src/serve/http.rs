@@ -13,11 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 use super::{Arrivals, Server, StartedServer, connections, tls};
-use crate::socket::{self, Home};
+use crate::socket::{self, HomeAddress};
 use verdikt_wire::{ATTEMPT_HEADER, StageTransport, WireCertificate};
 
 /// Starts a server that reports each connection when it is accepted, and each request when its head has arrived.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
+pub(super) fn start(home: HomeAddress, port: u16, arrivals: Arrivals) -> StartedServer {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();
@@ -31,7 +31,7 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer 
 
 /// The same over TLS.
 pub(super) fn start_over_tls(
-    home: Home,
+    home: HomeAddress,
     port: u16,
     shown: &WireCertificate,
     arrivals: Arrivals,

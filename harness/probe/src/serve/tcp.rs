@@ -4,11 +4,11 @@ use tokio::io;
 use tokio::sync::mpsc;
 
 use super::{Arrivals, Server, StartedServer, connections};
-use crate::socket::{self, Home};
+use crate::socket::{self, HomeAddress};
 use verdikt_wire::StageTransport;
 
 /// Starts a server that reports each connection when it is accepted.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
+pub(super) fn start(home: HomeAddress, port: u16, arrivals: Arrivals) -> StartedServer {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();

@@ -2,12 +2,12 @@
 
 use super::{Arrivals, Server, StartedServer};
 use crate::mark;
-use crate::socket::Home;
+use crate::socket::HomeAddress;
 use crate::socket::datagrams::Datagrams;
 use verdikt_wire::StageTransport;
 
 /// Starts a server that reports each datagram before it answers.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
+pub(super) fn start(home: HomeAddress, port: u16, arrivals: Arrivals) -> StartedServer {
     let mut datagrams = Datagrams::bind(home, port)?;
     let port = datagrams.port()?;
     let serving = async move {

@@ -13,7 +13,7 @@ use socket2::{Protocol, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{Home, at_home, plain};
+use super::{HomeAddress, at_home, plain};
 
 /// The largest datagram.
 const LARGEST: usize = 65_535;
@@ -39,7 +39,7 @@ pub(crate) struct DatagramEnds {
 }
 
 impl Datagrams {
-    pub(crate) fn bind(home: Home, port: u16) -> io::Result<Self> {
+    pub(crate) fn bind(home: HomeAddress, port: u16) -> io::Result<Self> {
         let socket = at_home(home, port, Type::DGRAM, Protocol::UDP, |_| Ok(()))?;
         if socket.local_addr()?.is_ipv6() {
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;

@@ -8,9 +8,9 @@ use socket2::Socket;
 
 /// The only address that a probe uses; without one, it uses all addresses of its network namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Home(Option<IpAddr>);
+pub(crate) struct HomeAddress(Option<IpAddr>);
 
-impl Home {
+impl HomeAddress {
     /// The home of a probe with this address.
     pub(crate) fn at(address: Option<IpAddr>) -> Self {
         Self(address)

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use verdikt_scenario::policy::Refuser;
 use verdikt_verdict::event::{CellSkipped, ScenarioFailed};
-use verdikt_verdict::invariant::{Broken, InvariantJudged, InvariantProof};
+use verdikt_verdict::invariant::{BrokenInvariant, InvariantJudged, InvariantProof};
 
 use super::*;
 use crate::fixture::{FILE, cells, object, place, run};
@@ -18,7 +18,7 @@ fn events() -> Vec<Event> {
         because: "it holds the orders".to_owned(),
         place: place(FILE, 50),
         known_broken: false,
-        found: InvariantProof::Broken(Box::new(Broken {
+        found: InvariantProof::Broken(Box::new(BrokenInvariant {
             from: "world".to_owned(),
             to: "database/redis".to_owned(),
             traffic: "tcp 6379".to_owned(),

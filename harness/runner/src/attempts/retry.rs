@@ -13,7 +13,7 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_verdict::compare::Verdict;
 use verdikt_verdict::early::may_be_too_early;
-use verdikt_verdict::evidence::{Before, Evidence};
+use verdikt_verdict::evidence::{EarlierEvidence, Evidence};
 use verdikt_verdict::fuse::{fuse, may_tell_more, needs_lost_flow};
 
 use super::{Gone, Pace, make};
@@ -76,7 +76,7 @@ pub(crate) async fn attempt_all<B: Backend>(
 /// Replaces the earlier evidence by the new one, and keeps the reason for the repetition.
 fn replace(evidence: &mut Evidence, new: Evidence, reason: String) {
     let old = std::mem::replace(evidence, new);
-    let before = Before { outcome: old.observation.outcome, reason };
+    let before = EarlierEvidence { outcome: old.observation.outcome, reason };
     evidence.again = old.again.into_iter().chain([before]).collect();
 }
 

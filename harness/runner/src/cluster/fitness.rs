@@ -229,11 +229,11 @@ fn own_namespace(step: &Step) -> Option<String> {
     let pods = topology.pods.keys().filter(|pod| pod.to_string() != DNS_POD);
     let services = topology.services.keys().filter(|service| !is_own_service(service));
     if let Some(name) = pods.chain(services).find(|name| OF_THE_CLUSTER.contains(&name.namespace.as_str())) {
-        return Some(format!("it puts {name} into a namespace that is the cluster's own"));
+        return Some(format!("it puts {name} into a namespace that belongs to the cluster itself"));
     }
     let mut in_policies = step.policies.iter().filter_map(|manifest| manifest.object().namespace);
     let namespace = in_policies.find(|name| OF_THE_CLUSTER.contains(&name.as_str()))?;
-    Some(format!("it has a policy in the namespace {namespace}, which is the cluster's own"))
+    Some(format!("it has a policy in the namespace {namespace}, which belongs to the cluster itself"))
 }
 
 fn too_few_nodes(facts: &Facts, topology: &Topology) -> Option<String> {

@@ -100,7 +100,7 @@ impl From<ApiError> for SessionError {
 }
 
 /// Makes what is ready once somebody asks the run to end.
-pub type Asked<'a> = &'a dyn Fn() -> Stop<'a>;
+pub type StopSource<'a> = &'a dyn Fn() -> Stop<'a>;
 
 /// A cluster that can be used.
 pub struct ClusterSession {
@@ -171,7 +171,7 @@ impl ClusterSession {
         &'a self,
         scenarios: &'a [Scenario],
         options: &'a RunOptions,
-        asked: Asked<'a>,
+        asked: StopSource<'a>,
         progress: &'a WaitProgress,
         sink: Sink<'a>,
     ) -> LocalBoxFuture<'a, Result<io::Result<RunResult>, SessionError>> {
@@ -182,7 +182,7 @@ impl ClusterSession {
         &self,
         scenarios: &[Scenario],
         options: &RunOptions,
-        asked: Asked<'_>,
+        asked: StopSource<'_>,
         progress: &WaitProgress,
         sink: Sink<'_>,
     ) -> Result<io::Result<RunResult>, SessionError> {

@@ -73,7 +73,7 @@ async fn an_attempt_that_tells_nothing_is_inconclusive() {
     let silent = "bound; timed out";
     let script = Script::new(&[CART, STOCK, ("#4", silent), ("#5", silent), ("#6", silent)]);
     let (said, _, result) = play("untold-invariants", &script).await;
-    let untold = "never shop/stock -> database/*: an attempt tells nothing: tcp database/redis:6380 from shop/stock: \
+    let untold = "never shop/stock -> database/*: an attempt gives no verdict: tcp database/redis:6380 from shop/stock: \
                   inconclusive, ";
     assert!(said.contains(untold), "{said}");
     assert_eq!(result, RunResult::Inconclusive);

@@ -32,7 +32,7 @@ pub(super) fn budget() -> Option<Budget> {
 
 /// The message about an exceeded limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Excess {
+pub(super) struct LimitExcess {
     pub(super) message: String,
     pub(super) help: &'static str,
 }
@@ -40,33 +40,33 @@ pub(super) struct Excess {
 const SPLIT: &str = "split the file into several";
 
 /// The excess of a file of this many bytes.
-pub(super) fn too_many_bytes(bytes: usize) -> Excess {
-    Excess {
+pub(super) fn too_many_bytes(bytes: usize) -> LimitExcess {
+    LimitExcess {
         message: format!("the file has {bytes} bytes, and {LARGEST_FILE} are the most verdikt reads"),
         help: SPLIT,
     }
 }
 
 /// The excess of values that are nested too deeply.
-pub(super) fn too_deep() -> Excess {
-    Excess {
+pub(super) fn too_deep() -> LimitExcess {
+    LimitExcess {
         message: format!("the values are nested more than {DEPTH} levels deep, and verdikt reads no deeper"),
         help: "no policy or scenario needs that depth: look for a bracket that is not closed",
     }
 }
 
 /// The excess of aliases, or of the values behind them.
-pub(super) fn too_many_copies() -> Excess {
+pub(super) fn too_many_copies() -> LimitExcess {
     let message = format!(
         "the file has more than {ALIASES} anchors or aliases, or more than {COPIES} values behind them, and verdikt \
          reads no more"
     );
-    Excess { message, help: "write the values out, or split the file into several" }
+    LimitExcess { message, help: "write the values out, or split the file into several" }
 }
 
 /// The excess that the parser found.
-pub(super) fn excess(breach: &BudgetBreach) -> Excess {
-    let more_than = |most: usize, what: &str| Excess {
+pub(super) fn excess(breach: &BudgetBreach) -> LimitExcess {
+    let more_than = |most: usize, what: &str| LimitExcess {
         message: format!("the file has more than {most} {what}, and verdikt reads no more"),
         help: SPLIT,
     };

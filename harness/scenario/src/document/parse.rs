@@ -9,7 +9,7 @@ use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Error};
 
 use super::kubectl;
-use super::limits::{self, Excess};
+use super::limits::{self, LimitExcess};
 use super::{LARGEST_FILE, Value, YamlNode, position_of};
 use crate::place::Position;
 
@@ -147,7 +147,7 @@ fn take_duplicates(node: &mut YamlNode, duplicates: &mut Vec<DocumentError>) {
 }
 
 impl DocumentError {
-    fn excess(excess: Excess, position: Position) -> Self {
+    fn excess(excess: LimitExcess, position: Position) -> Self {
         Self { message: excess.message, help: Some(excess.help.into()), position }
     }
 
@@ -162,7 +162,7 @@ impl DocumentError {
 }
 
 /// The limit that an error is about.
-fn excess(error: &Error) -> Option<Excess> {
+fn excess(error: &Error) -> Option<LimitExcess> {
     match error.without_snippet() {
         Error::Budget { breach, .. } => Some(limits::excess(breach)),
         Error::AliasReplayLimitExceeded { .. }

@@ -20,7 +20,7 @@ use crate::rendering;
 
 /// A file that was read.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct OpenedFile {
     /// Its name, as diagnostics show it.
     pub(super) file: Arc<str>,
     /// Its true path, or the name of a stream.
@@ -38,7 +38,7 @@ pub(super) struct Opened {
 pub(super) struct Disk {
     boundary: Boundary,
     limits: WalkLimits,
-    opened: BTreeMap<PathBuf, Rc<Opened>>,
+    opened: BTreeMap<PathBuf, Rc<OpenedFile>>,
     pub(super) sources: SourceTexts,
     /// The true paths of the files that scenarios consist of.
     pub(super) used: BTreeSet<PathBuf>,
@@ -71,12 +71,12 @@ impl Disk {
     }
 
     /// Reads a file of a path that the command names, unless it was read before.
-    pub(super) fn open_of(&mut self, files: &WalkedFiles, path: &Path) -> Result<Rc<Opened>, Mistake> {
+    pub(super) fn open_of(&mut self, files: &WalkedFiles, path: &Path) -> Result<Rc<OpenedFile>, Mistake> {
         // The command does not name a pipe inside a folder, and reading it may never end.
         if files.of_folder { self.open(path) } else { self.open_named(path) }
     }
 
-    fn open_named(&mut self, path: &Path) -> Result<Rc<Opened>, Mistake> {
+    fn open_named(&mut self, path: &Path) -> Result<Rc<OpenedFile>, Mistake> {
         if !read::is_stream(path) {
             return self.open(path);
         }
@@ -88,7 +88,7 @@ impl Disk {
     }
 
     /// Reads a file, unless it was read before.
-    pub(super) fn open(&mut self, path: &Path) -> Result<Rc<Opened>, Mistake> {
+    pub(super) fn open(&mut self, path: &Path) -> Result<Rc<OpenedFile>, Mistake> {
         let canonical = fs::canonicalize(path).map_err(|error| text::cannot_read(path, &error))?;
         if let Some(opened) = self.opened.get(&canonical) {
             return Ok(Rc::clone(opened));
@@ -104,7 +104,7 @@ impl Disk {
         self.used.extend(paths.iter().filter_map(|path| fs::canonicalize(path).ok()));
     }
 
-    fn parse(&mut self, decoded: &DecodedText, name: String, canonical: PathBuf) -> Rc<Opened> {
+    fn parse(&mut self, decoded: &DecodedText, name: String, canonical: PathBuf) -> Rc<OpenedFile> {
         let (text, file): (Arc<str>, Arc<str>) = (decoded.text.as_str().into(), name.into());
         self.sources.add(&file, &text);
         let in_place = |error: DocumentError| {
@@ -131,7 +131,8 @@ impl Disk {
             }
         };
         let is_template = documents.is_err() && rendering::is_template(&text);
-        let opened = Rc::new(Opened { file, canonical: canonical.clone(), documents, is_template, remarks });
+        let opened =
+            Rc::new(OpenedFile { file, canonical: canonical.clone(), documents, is_template, remarks });
         self.opened.insert(canonical, Rc::clone(&opened));
         opened
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::disk::{FileReader, Opened};
+use super::disk::{FileReader, OpenedFile};
 use super::manifests;
 use super::text::is_scenario;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -16,7 +16,7 @@ use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_path;
 use crate::lower::settings::VALUES;
 use crate::lower::topology::{TopologyPart, ValuesFile};
-use crate::lower::{self, Input, manifest};
+use crate::lower::{self, ScenarioInput, manifest};
 use crate::name::NamespaceName;
 use crate::place::{Place, Position};
 use crate::policy::Manifest;
@@ -27,7 +27,7 @@ use crate::schema::check;
 pub(super) fn scenario(
     reader: &mut FileReader<'_>,
     folder: &Path,
-    opened: &Opened,
+    opened: &OpenedFile,
     mistakes: &mut Mistakes,
 ) -> Option<Scenario> {
     let file = &opened.file;
@@ -76,14 +76,18 @@ pub(super) fn scenario(
         }
     }
     let given = reader.given;
-    let input = Input { file, content: &content, parts: &parts, given, inline: &inline, entries: &entries };
+    let input =
+        ScenarioInput { file, content: &content, parts: &parts, given, inline: &inline, entries: &entries };
     let scenario = lower::lower(&input, mistakes);
     let is_good = mistakes.0.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     is_good.then_some(scenario)
 }
 
 /// The document of a scenario, and the manifests that follow it; none if the file is not a scenario.
-fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o YamlNode, &'o [YamlNode])> {
+fn documents_of<'o>(
+    opened: &'o OpenedFile,
+    mistakes: &mut Mistakes,
+) -> Option<(&'o YamlNode, &'o [YamlNode])> {
     let documents = match &opened.documents {
         Ok(documents) => documents,
         Err(diagnostic) => {
@@ -106,7 +110,7 @@ fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o 
 pub(super) fn parts_of_file(
     reader: &mut FileReader<'_>,
     folder: &Path,
-    opened: &Rc<Opened>,
+    opened: &Rc<OpenedFile>,
     mistakes: &mut Mistakes,
 ) -> Vec<TopologyPart> {
     let mut includes = Includes {
@@ -158,7 +162,7 @@ impl Includes<'_, '_> {
             match self.reader.disk.open(&path) {
                 Err(mistake) => self.mistakes.add(file, include.position, mistake),
                 Ok(opened) if self.above.contains(&opened.canonical) => {
-                    let mistake = Mistake::new(format!("`{}` includes itself in the end", opened.file));
+                    let mistake = Mistake::new(format!("`{}` includes itself", opened.file));
                     self.mistakes.add(
                         file,
                         include.position,
@@ -173,7 +177,7 @@ impl Includes<'_, '_> {
         }
     }
 
-    fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<Opened>) {
+    fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<OpenedFile>) {
         self.reader.disk.used.insert(opened.canonical.clone());
         self.mistakes.0.extend_from_slice(&opened.remarks);
         let documents = match &opened.documents {
@@ -231,7 +235,7 @@ impl Includes<'_, '_> {
 }
 
 /// The Helm values of a file that is named at a place.
-pub(super) fn values_of(opened: &Opened, named: &Place, mistakes: &mut Mistakes) -> Option<ValuesFile> {
+pub(super) fn values_of(opened: &OpenedFile, named: &Place, mistakes: &mut Mistakes) -> Option<ValuesFile> {
     let documents = match &opened.documents {
         Ok(documents) => documents,
         Err(diagnostic) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::disk::{Disk, Opened};
+use super::disk::{Disk, OpenedFile};
 use super::kustomization::{Kustomization, Kustomizations};
 use super::text::is_scenario;
 use super::{LoadedPolicies, at_file, read, text, tidy};
@@ -148,7 +148,7 @@ fn gather<'a>(
 }
 
 /// Whether a file is neither YAML nor a template nor about policies.
-fn is_unreadable(disk: &Disk, opened: &Opened) -> bool {
+fn is_unreadable(disk: &Disk, opened: &OpenedFile) -> bool {
     let text = disk.sources.text(&opened.file);
     opened.documents.is_err() && !opened.is_template && !text.is_some_and(rendering::names_policies)
 }
@@ -185,7 +185,7 @@ struct Policies<'a> {
 
 impl Policies<'_> {
     /// Adds the policies of a file. Returns whether the file is about policies.
-    fn add_file(&mut self, disk: &mut Disk, path: &Path, opened: &Opened) -> bool {
+    fn add_file(&mut self, disk: &mut Disk, path: &Path, opened: &OpenedFile) -> bool {
         let file = &opened.file;
         let beside = if read::is_stream(path) { None } else { self.kustomizations.beside(disk, path) };
         let beside = beside.as_deref();

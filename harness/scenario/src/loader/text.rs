@@ -84,7 +84,7 @@ pub(super) fn refused(documents: &[YamlNode], decoded: &DecodedText) -> Option<D
         refused_tab(text).map(|position| {
             refused(
                 "found character that cannot start any token",
-                "take the tab out of this blank line",
+                "remove the tab from this blank line",
                 position,
             )
         })

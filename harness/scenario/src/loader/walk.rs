@@ -91,7 +91,7 @@ impl FolderWalk<'_> {
     fn folder(&mut self, folder: &Path, canonical: PathBuf) -> Result<(), Stop> {
         if self.above.contains(&canonical) {
             let mistake = Mistake::new(format!("folder `{}` contains itself", text::display(folder)));
-            self.problem(folder, mistake.help("a symbolic link leads back up".to_owned()));
+            self.problem(folder, mistake.help("a symbolic link points to a folder above it".to_owned()));
             return Ok(());
         }
         if !self.visited.insert(canonical.clone()) {
@@ -100,7 +100,7 @@ impl FolderWalk<'_> {
         if self.above.len() == self.limits.depth {
             let most = self.limits.depth;
             let message = format!("`{}` is more than {most} folders deep", text::display(folder));
-            self.problem(folder, Mistake::new(message).help("name this folder by itself".to_owned()));
+            self.problem(folder, Mistake::new(message).help("name this folder itself".to_owned()));
             return Ok(());
         }
         let most = self.limits.entries - self.entries + 1;
@@ -154,10 +154,10 @@ impl FolderWalk<'_> {
     fn link_outside(&mut self, path: &Path) {
         let name = text::display(path);
         let message = format!(
-            "`{name}` is not walked: the link leads outside the repository or folder that the command names"
+            "`{name}` is skipped: the link leads outside the repository or folder that the command names"
         );
         let warning = Diagnostic::warning(Place::start_of(name), "outside", message);
-        let help = "name it by itself, or walk it with `--allow-outside` if you trust it";
+        let help = "name it itself, or use `--allow-outside` if you trust it";
         self.files.problems.push(warning.help(help));
     }
 }

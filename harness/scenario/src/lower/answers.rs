@@ -51,7 +51,7 @@ fn somebody_answers(
         .backends(name)
         .into_iter()
         .map(|endpoint| endpoint_answers(&endpoint, protocol, port, scheme, topology));
-    let nobody = || Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
+    let nobody = || Err(Mistake::new(format!("service `{name}` has no backend in this step")));
     let first = answers.next().unwrap_or_else(nobody);
     if first.is_ok() || answers.any(|answer| answer.is_ok()) { Ok(()) } else { first }
 }
@@ -134,7 +134,7 @@ fn service_answers(
     };
     let backends = topology.backends(name);
     if backends.is_empty() {
-        return Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
+        return Err(Mistake::new(format!("service `{name}` has no backend in this step")));
     }
     let answers = |endpoint: &Endpoint| {
         target_served(topology, endpoint, protocol, &offered.target)
@@ -148,7 +148,7 @@ fn service_answers(
         Some(Scheme::Http) => "HTTP",
         Some(Scheme::Https) => "HTTPS",
     };
-    Err(Mistake::new(format!("nobody behind port {port} of service `{name}` serves {what} in this step")))
+    Err(Mistake::new(format!("no backend of port {port} of service `{name}` serves {what} in this step")))
 }
 
 fn port_not_offered(
@@ -164,7 +164,7 @@ fn port_not_offered(
     let backends = topology.backends(name);
     let behind =
         backends.iter().any(|endpoint| topology.serves(endpoint).iter().any(|served| served.port == port));
-    let help = if behind { format!("{port} is the port of what is behind it; {offers}") } else { offers };
+    let help = if behind { format!("{port} is the port of its backends; {offers}") } else { offers };
     Mistake::new(format!("service `{name}` does not offer {protocol} {port}")).help(help)
 }
 
@@ -179,13 +179,13 @@ pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, M
             .map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, CLUSTER_DOMAIN));
         let services: Vec<String> = services.collect();
         let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
-        let nothing = || "names lead to services and to hosts outside, and there are neither".to_owned();
-        let near = || did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
+        let nothing = || "names resolve to services and hosts outside, and there are none".to_owned();
+        let near = || did_you_mean(name.as_str(), "the names that resolve are", &known);
         let other = || if known.is_empty() { nothing() } else { near() };
         let help = of_address(name.as_str(), topology)
             .or_else(|| of_api_server(name.as_str()))
             .unwrap_or_else(other);
-        Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
+        Mistake::new(format!("`{name}` does not resolve in this topology")).help(help)
     })
 }
 
@@ -195,7 +195,7 @@ pub(super) fn of_address(text: &str, topology: &Topology) -> Option<String> {
     Some(match topology.owner_of(address) {
         Some(owner) => format!("it is the address of `{owner}`: write `{owner}` in its place"),
         None => format!(
-            "attempts name what they are for: make it a host outside, `world: {{far: {{address: {address}, serves: [tcp 443]}}}}`, \
+            "attempts use names: make it a host outside, `world: {{far: {{address: {address}, serves: [tcp 443]}}}}`, \
              or name the pod, service or node that has it"
         ),
     })

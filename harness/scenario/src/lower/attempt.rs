@@ -103,7 +103,7 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
     let of_service = name.parse().ok().filter(|name| topology.services.contains_key(name));
     if prefix != Some(Prefix::Pod) && (of_service.is_some() || name == DNS_SERVICE) {
         let help = "name the pods that make the attempt".to_owned();
-        return Err(Mistake::new(format!("`{name}` is a service, and services attempt nothing")).help(help));
+        return Err(Mistake::new(format!("`{name}` is a service, and services make no attempts")).help(help));
     }
     let what = if text.contains('/') { "pod" } else { "source" };
     let help = of_cilium(text).or_else(|| of_node(text)).or_else(|| of_other_name(text, topology));
@@ -331,12 +331,12 @@ fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attemp
     };
     let target = not_the_gateway(target(prefix, name, topology)?)?;
     if let Some((port, more)) = port.split_once(char::is_whitespace) {
-        let mistake = Mistake::new(format!("`{more}` says nothing after a port"));
+        let mistake = Mistake::new(format!("`{more}` means nothing after a port"));
         let begun = format!("{protocol} {name}:{port}");
         return Err(mistake.help(if more.starts_with("keep") {
-            format!("something said on the connection of the step before is `{begun} kept`")
+            format!("data on the connection of the step before is `{begun} kept`")
         } else {
-            format!("after it may stand the backend of a service, a node and `kept`: `{begun} via namespace/pod`, `{begun} over host`")
+            format!("after it you can write the backend of a service, a node and `kept`: `{begun} via namespace/pod`, `{begun} over host`")
         }));
     }
     let port = served::port(port)?;
@@ -349,6 +349,6 @@ fn not_the_gateway(target: Target) -> Result<Target, Mistake> {
     if target.endpoint() != Some(&Endpoint::Cilium(CiliumEndpoint::Ingress)) {
         return Ok(target);
     }
-    let mistake = Mistake::new("the gateway decides about requests, and takes every connection");
+    let mistake = Mistake::new("the gateway accepts every connection, and decides about requests");
     Err(mistake.help("write `http GET ingress:80/`".to_owned()))
 }

@@ -35,15 +35,16 @@ fn split_word<'a>(text: &'a str, word: &str) -> (&'a str, Option<&'a str>) {
 /// Sends an attempt through a service over a node.
 pub(super) fn over(attempt: &Attempt, node: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let Some(service) = attempt.target().and_then(Target::service) else {
-        let mistake = Mistake::new("only an attempt through a service leads over a node");
+        let mistake = Mistake::new("only an attempt through a service can go over a node");
         return Err(
             mistake.help("name a service that is open to hosts outside, or leave out `over`".to_owned())
         );
     };
     let known = topology.services.get(service);
     if !known.is_some_and(crate::topology::Service::is_open_outside) {
-        let mistake =
-            Mistake::new(format!("service `{service}` is not open to hosts outside, which come over nodes"));
+        let mistake = Mistake::new(format!(
+            "service `{service}` is not open to hosts outside, which enter through nodes"
+        ));
         return Err(
             mistake.help("give it `type: NodePort` or `LoadBalancer`, or leave out `over`".to_owned())
         );
@@ -61,7 +62,7 @@ pub(super) fn over(attempt: &Attempt, node: &str, topology: &Topology) -> Result
     let keeps = known.is_some_and(|known| known.external_traffic_policy == TrafficPolicy::Local);
     if keeps && node != LOCAL_NODE {
         let message =
-            format!("`{node}` runs nothing behind service `{service}`, whose externalTrafficPolicy is Local");
+            format!("`{node}` runs no backend of service `{service}`, whose externalTrafficPolicy is Local");
         let help = format!("write `over {LOCAL_NODE}`, or give the service `externalTrafficPolicy: Cluster`");
         return Err(Mistake::new(message).help(help));
     }
@@ -80,8 +81,7 @@ pub(super) fn through(attempt: &Attempt, via: &str, topology: &Topology) -> Resu
                 Some(target) => format!("`{target}` is not a service"),
                 None => "a query asks the cluster's DNS server".to_owned(),
             };
-            let mistake =
-                Mistake::new(format!("{what}, and only a service leads to one of several backends"));
+            let mistake = Mistake::new(format!("{what}, and only a service has several backends"));
             return Err(
                 mistake.help("name the service by its namespace and name, or leave out `via`".to_owned())
             );

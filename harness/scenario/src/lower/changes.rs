@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::mistake::{Mistake, Mistakes};
 use super::served::{label_key, label_value};
 use super::suggest::did_you_mean;
-use super::topology::{TopologyDraft, Winner, known_namespace, metadata_name_is_given, pod};
+use super::topology::{TopologyDraft, WinningKey, known_namespace, metadata_name_is_given, pod};
 use crate::file::{Located, LocatedMap, StepFile};
 use crate::name::{NamespaceName, NamespacedName};
 use crate::topology::{Labels, NAMESPACE_NAME_LABEL, Topology};
@@ -31,7 +31,7 @@ pub(crate) fn apply(step: &StepFile, file: &Arc<str>, draft: &mut TopologyDraft,
             );
             continue;
         }
-        pod(&name.value, &Winner { file, position: name.position, value }, draft, mistakes);
+        pod(&name.value, &WinningKey { file, position: name.position, value }, draft, mistakes);
     }
     for (whose, changes) in &step.labels {
         match labels_of(&whose.value, draft) {

@@ -27,7 +27,7 @@ pub(crate) fn lower(
             (Some(never), None) => (Demand::Never, never),
             (None, Some(always)) => (Demand::Always, always),
             _ => {
-                let mistake = Mistake::new("an invariant is `never` or `always`, and one of them alone");
+                let mistake = Mistake::new("an invariant is either `never` or `always`");
                 let help = "write `never: {from: world, to: database/*}`".to_owned();
                 mistakes.add(file, raw.position, mistake.help(help));
                 return None;
@@ -37,7 +37,7 @@ pub(crate) fn lower(
         let from = context.ends(&wanted.from, mistakes);
         let to = context.ends(&wanted.to, mistakes);
         if let Some(EndPattern::Dns) = from {
-            let mistake = Mistake::new("`dns` is a destination, and no source");
+            let mistake = Mistake::new("`dns` is a destination, not a source");
             let help = "name the pods: `kube-system/*`".to_owned();
             mistakes.add(file, wanted.from.position, mistake.help(help));
         }
@@ -71,7 +71,7 @@ impl InvariantContext<'_> {
         if self.topologies.iter().any(|topology| ends.are_somebody(topology)) {
             return Some(ends);
         }
-        let mistake = Mistake::new(format!("`{}` matches nobody in any step", text.value));
+        let mistake = Mistake::new(format!("`{}` matches no endpoint in any step", text.value));
         mistakes.add(self.file, text.position, mistake.help(self.suggest(&text.value)));
         None
     }
@@ -87,7 +87,7 @@ impl InvariantContext<'_> {
             return Ok(EndPattern::Endpoint(endpoint));
         }
         let Some((namespace, rest)) = text.split_once('/') else {
-            return Err(Mistake::new(format!("nobody is called `{text}`")).help(self.suggest(text)));
+            return Err(Mistake::new(format!("there is no endpoint `{text}`")).help(self.suggest(text)));
         };
         let namespace = namespace.to_owned();
         if rest == "*" {
@@ -123,7 +123,7 @@ impl InvariantContext<'_> {
         let parsed = wanted.ports.iter().filter_map(|text| {
             let span = parse_ports(&text.value).ok_or_else(|| {
                 Mistake::new(format!("`{}` is not a port", text.value))
-                    .help("write `tcp 6379`, or `udp 8000-8999` for all between them".to_owned())
+                    .help("write `tcp 6379`, or `udp 8000-8999` for a range".to_owned())
             });
             mistakes.keep(self.file, text.position, span)
         });

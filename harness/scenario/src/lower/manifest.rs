@@ -183,7 +183,7 @@ pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Po
 /// Objects that occur twice in a set: the position of the second, and the first.
 pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>, mistakes: &mut Mistakes) {
     for Twice { first, second } in twice(manifests) {
-        let mistake = Mistake::new(format!("{} is there twice", second.object()));
+        let mistake = Mistake::new(format!("{} occurs twice", second.object()));
         let help = format!("it is also at {}", name_place(first));
         mistakes.add(&second.file, second.root.position_near(&["metadata", "name"]), mistake.help(help));
     }
@@ -195,7 +195,7 @@ pub(crate) fn check_twice_in_folder<'a>(
     mistakes: &mut Mistakes,
 ) {
     for Twice { first, second } in twice(manifests) {
-        let message = format!("{} is there twice", second.object());
+        let message = format!("{} occurs twice", second.object());
         let place = name_place(second);
         mistakes.0.push(if first.file == second.file {
             Diagnostic::error(place, message).help(format!("it is also at {}", name_place(first)))

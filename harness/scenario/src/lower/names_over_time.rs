@@ -36,7 +36,7 @@ pub(super) fn apply(
             continue;
         };
         if old == new {
-            let mistake = Mistake::new(format!("`{parsed}` leads to `{new}` already"));
+            let mistake = Mistake::new(format!("`{parsed}` belongs to `{new}` already"));
             mistakes.add(file, host.position, mistake.help("leave it out".to_owned()));
             continue;
         }
@@ -68,9 +68,9 @@ pub(super) fn hold_against_kept(
             continue;
         };
         let message = format!(
-            "`{parsed}` does not get too old while a connection to `{host}` is kept: Cilium keeps the names of open connections"
+            "`{parsed}` does not expire while a connection to `{host}` is kept: Cilium keeps the names of open connections"
         );
-        let help = format!("leave `expired` out, or connect anew: `{made}`");
+        let help = format!("leave `expired` out, or connect again: `{made}`");
         mistakes.add(file, name.position, Mistake::new(message).help(help));
     }
 }
@@ -84,7 +84,7 @@ fn host_of(text: &str, topology: &Topology) -> Result<(DnsName, HostName), Mista
     let known = topology.world.values().flat_map(|host| host.names.iter().chain(host.aliases.keys()));
     let known: Vec<&str> = known.map(DnsName::as_str).collect();
     let help = did_you_mean(text, "the names of hosts outside are", &known);
-    Err(Mistake::new(format!("`{name}` leads to no host outside")).help(help))
+    Err(Mistake::new(format!("`{name}` is not the name of a host outside")).help(help))
 }
 
 fn known_host(text: &str, topology: &Topology) -> Result<HostName, Mistake> {

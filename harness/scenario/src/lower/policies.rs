@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Input;
+use super::ScenarioInput;
 use super::manifest::{check, check_twice, namespace};
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::{did_you_mean, nearest};
@@ -39,7 +39,7 @@ pub(crate) fn is_policy_file(name: &str) -> bool {
 
 /// Resolves the entries of a step.
 pub(crate) fn in_force(
-    input: &Input<'_>,
+    input: &ScenarioInput<'_>,
     step: &StepFile,
     draft: &TopologyDraft,
     mistakes: &mut Mistakes,
@@ -49,7 +49,7 @@ pub(crate) fn in_force(
     let by_name = by_name(input.inline);
     for entry in &step.policies {
         if !seen.insert(entry.value.as_str()) {
-            let mistake = Mistake::new(format!("`{}` is on the list already", entry.value));
+            let mistake = Mistake::new(format!("`{}` is in the list already", entry.value));
             mistakes.add(input.file, entry.position, mistake);
             continue;
         }
@@ -113,7 +113,7 @@ fn is_called(manifest: &Manifest, name: &str) -> bool {
 }
 
 fn inline(
-    input: &Input<'_>,
+    input: &ScenarioInput<'_>,
     by_name: &BTreeMap<String, Vec<&Manifest>>,
     name: &str,
 ) -> Result<Manifest, Mistake> {
@@ -160,7 +160,7 @@ pub(crate) fn refusals(
     let mut refusals: Vec<ExpectedRefusal> = Vec::new();
     for (key, refusal) in table {
         if refusal.saying.value.trim().is_empty() {
-            let mistake = Mistake::new("`saying` is empty, and every refusal says something");
+            let mistake = Mistake::new("`saying` is empty, but every refusal has a message");
             mistakes.add(file, refusal.saying.position, mistake);
         }
         let policy = match rejected_policy(&key.value, in_force) {
@@ -215,7 +215,7 @@ fn rejected_policy(key: &str, in_force: &StepPolicies) -> Result<usize, Option<M
 }
 
 /// Warns about manifests in the scenario file that no step applies, unless a mistake may be the reason.
-pub(crate) fn check_unused(input: &Input<'_>, mistakes: &mut Mistakes) {
+pub(crate) fn check_unused(input: &ScenarioInput<'_>, mistakes: &mut Mistakes) {
     if mistakes.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return;
     }
@@ -229,7 +229,7 @@ pub(crate) fn check_unused(input: &Input<'_>, mistakes: &mut Mistakes) {
             let place = manifest.place(manifest.root.position);
             let warning =
                 Diagnostic::warning(place, "unused-manifest", format!("no step puts {object} in force"));
-            mistakes.0.push(warning.help("name it under `policies` of a step, or take it out"));
+            mistakes.0.push(warning.help("name it under `policies` of a step, or remove it"));
         }
     }
 }

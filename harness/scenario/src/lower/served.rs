@@ -23,8 +23,8 @@ pub(crate) const IN_TLS: [&str; 2] = ["tls", "grpcs"];
 
 /// The mistake of naming such a protocol.
 pub(crate) fn in_tls(word: &str) -> Mistake {
-    let message = format!("`{word}` cannot be told in a scenario: what is inside TLS is HTTP here");
-    let help = "write `https`: policies see the server name alone, whatever is inside";
+    let message = format!("`{word}` is not supported: inside TLS a scenario has only HTTP");
+    let help = "write `https`: policies see only the server name, whatever is inside";
     Mistake::new(message).help(help.to_owned())
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn served(text: &str) -> Result<Vec<Served>, Mistake> {
             return Err(in_tls(protocol));
         }
         let words: Vec<&str> = PROTOCOLS.iter().map(|(word, _)| *word).collect();
-        let message = format!("`{protocol}` is nothing a pod or host can serve");
+        let message = format!("`{protocol}` is not a protocol that a pod or host can serve");
         return Err(Mistake::new(message).help(did_you_mean(protocol, "it can serve", &words)));
     };
     let name = name.map(str::parse::<PortName>).transpose()?;

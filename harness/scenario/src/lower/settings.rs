@@ -228,8 +228,7 @@ fn take(
         return Err(mistake.help(versions.help(since)));
     }
     (known.set)(into, value).map_err(|wanted| {
-        Mistake::new(format!("the setting `{name}` has another value than it can have"))
-            .help(format!("give it {wanted}"))
+        Mistake::new(format!("the setting `{name}` has an invalid value")).help(format!("give it {wanted}"))
     })
 }
 

@@ -81,6 +81,6 @@ pub(crate) fn of_api_server(text: &str) -> Option<String> {
         "kubernetes.default.svc",
         "kubernetes.default.svc.cluster.local",
     ];
-    let help = "say where the API server is, and the service is there: `nodes: {control: {apiServer: true, serves: [tcp 6443]}}`";
+    let help = "say where the API server is to get its service: `nodes: {control: {apiServer: true, serves: [tcp 6443]}}`";
     names.contains(&text).then(|| help.to_owned())
 }

@@ -55,7 +55,7 @@ pub(crate) fn rows(context: &TableContext<'_>, table: &ExpectFile, mistakes: &mu
         let lines: Vec<u32> = attempts.iter().filter_map(|read| seen.get(&read.attempt)).copied().collect();
         if let Some(line) = lines.first() {
             let message = format!("the attempt `{}` is in the table already", key.value);
-            let help = format!("line {line} has it: bring the cells together there");
+            let help = format!("line {line} has it: merge the cells there");
             mistakes.add(context.file, key.position, Mistake::new(message).help(help));
             continue;
         }
@@ -103,7 +103,7 @@ fn cells(
             cells.complete &= expectation.is_some();
             if source.value == OTHERS {
                 if cells.others.is_some() {
-                    let mistake = Mistake::new("`others` stands twice for the same attempt");
+                    let mistake = Mistake::new("`others` occurs twice for the same attempt");
                     mistakes.add(context.file, source.position, mistake);
                 }
                 cells.others = expectation.or(cells.others);
@@ -169,19 +169,19 @@ fn is_source_of(
     mistakes: &mut Mistakes,
 ) -> bool {
     if Some(endpoint) == target.endpoint {
-        let message = format!("`{endpoint}` is the target, and no source of this attempt");
+        let message = format!("`{endpoint}` is the target, and not a source of this attempt");
         mistakes.add(context.file, source.position, Mistake::new(message));
     } else if context.draft.only.get(&source.value) == Some(&PartWord::Target) {
-        let mistake = Mistake::new(format!("`{endpoint}` is a target only, and attempts nothing"));
-        let help = "take `only: target` away from it".to_owned();
+        let mistake = Mistake::new(format!("`{endpoint}` is only a target, and makes no attempts"));
+        let help = "remove `only: target` from it".to_owned();
         mistakes.add(context.file, source.position, mistake.help(help));
     } else if !target.attempts.is_empty() && !target.attempts.iter().any(|read| read.is_made_by(endpoint)) {
-        let mistake = Mistake::new(format!("`{endpoint}` looks the name up where no service has it"));
+        let mistake =
+            Mistake::new(format!("`{endpoint}` looks the name up in a namespace without such a service"));
         let help = "name the namespace of the service too, or leave the source out".to_owned();
         mistakes.add(context.file, source.position, mistake.help(help));
     } else if !target.attempts.iter().all(|read| is_connected(context, &read.attempt, endpoint)) {
-        let message =
-            format!("`{endpoint}` has no connection to keep: the step before does not allow it one");
+        let message = format!("`{endpoint}` has no connection to keep: the step before does not allow it");
         mistakes.add(context.file, source.position, Mistake::new(message).help("leave it out".to_owned()));
     } else if target.leaves_cluster && is_outside(endpoint) {
         let message = format!("`{endpoint}` is outside the cluster, as the target is: no policy decides");
@@ -216,7 +216,8 @@ fn add_pattern(
         match cells.patterned.get(&source) {
             Some(other) if other.expected != expectation.expected => {
                 let message = format!("`{source}` matches two patterns with different verdicts");
-                let help = format!("line {} says `{}`: name it by itself", other.place.line, other.expected);
+                let help =
+                    format!("line {} says `{}`: name the source itself", other.place.line, other.expected);
                 mistakes.add(context.file, pattern.position, Mistake::new(message).help(help));
             }
             Some(_) => {}
@@ -285,7 +286,7 @@ fn total(
     match &others {
         Some(others) if unnamed.is_empty() && complete && !leaves => {
             let position = crate::place::Position { line: others.place.line, column: others.place.column };
-            let mistake = Mistake::new("`others` stands for nobody: every source is named");
+            let mistake = Mistake::new("`others` stands for no source: every source is named");
             mistakes.add(context.file, position, mistake.help("leave it out".to_owned()));
         }
         None if !unnamed.is_empty() && complete => {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use self::collisions::collisions;
 use self::secrets::Certificates;
-use self::silent::Silence;
+use self::silent::SilenceKeys;
 use self::world::world;
 use super::mistake::{Mistake, Mistakes};
 use super::served::{all_served, label_key, labels};
@@ -58,7 +58,7 @@ pub(crate) struct ValuesFile {
 }
 
 /// A key whose value wins over the same key of other files.
-pub(crate) struct Winner<'a, V> {
+pub(crate) struct WinningKey<'a, V> {
     pub(crate) file: &'a Arc<str>,
     pub(crate) position: Position,
     pub(crate) value: &'a V,
@@ -171,11 +171,11 @@ fn declarations(parts: &[TopologyPart], draft: &mut TopologyDraft) {
 pub(crate) fn winners<V>(
     parts: &[TopologyPart],
     table: fn(&TopologyFile) -> &LocatedMap<V>,
-) -> BTreeMap<&str, Winner<'_, V>> {
+) -> BTreeMap<&str, WinningKey<'_, V>> {
     let mut winners = BTreeMap::new();
     for part in parts {
         for (key, value) in table(&part.content) {
-            let winner = Winner { file: &part.file, position: key.position, value };
+            let winner = WinningKey { file: &part.file, position: key.position, value };
             winners.insert(key.value.as_str(), winner);
         }
     }
@@ -184,7 +184,7 @@ pub(crate) fn winners<V>(
 
 fn namespaces(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     for (name, winner) in winners(parts, |part| &part.namespaces) {
-        let Winner { file, position, value: NamespaceFile { labels: written } } = winner;
+        let WinningKey { file, position, value: NamespaceFile { labels: written } } = winner;
         let mut labels = labels(written, file, mistakes);
         for (key, _) in written.into_iter().filter(|(key, _)| key.value == NAMESPACE_NAME_LABEL) {
             mistakes.add(file, key.position, metadata_name_is_given());
@@ -229,11 +229,11 @@ pub(crate) fn known_namespace(namespace: &NamespaceName, draft: &TopologyDraft) 
 /// Adds a pod; also one that a step adds.
 pub(crate) fn pod(
     name: &str,
-    winner: &Winner<'_, PodFile>,
+    winner: &WinningKey<'_, PodFile>,
     draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) {
-    let Winner { file, position, value } = winner;
+    let WinningKey { file, position, value } = winner;
     let labels = labels(&value.labels, file, mistakes);
     let (serves, understood) = all_served(&value.serves, file, mistakes);
     if !understood {
@@ -267,7 +267,7 @@ pub(crate) fn pod(
             if !value.host_ports.0.is_empty() {
                 pod.host_ports = host_ports::lower(&name, &pod, value, file, draft, mistakes);
             }
-            let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
+            let silence = SilenceKeys { written: value.silent.as_ref(), only: value.only, file };
             let endpoint = Endpoint::Pod(name.clone());
             silent::declare(endpoint.clone(), &silence, draft, mistakes);
             let certificates =
@@ -284,7 +284,7 @@ pub(crate) fn pod(
 
 fn nodes(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
-    for (name, Winner { file, position, value }) in winners(parts, |part| &part.nodes) {
+    for (name, WinningKey { file, position, value }) in winners(parts, |part| &part.nodes) {
         let (serves, understood) = all_served(&value.serves, file, mistakes);
         if !understood {
             draft.broken.insert(name.to_owned());

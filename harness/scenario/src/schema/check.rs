@@ -152,8 +152,8 @@ impl SchemaCheck<'_> {
                 Some("name at least one attempt below it: `tcp database/redis:6379: {allow: others}`")
             }
             "null" if what == "`steps`" => Some("write at least one step below it: `- step: NAME`"),
-            "null" if wanted.contains(&"object") => Some("write `{}` where there is nothing to say"),
-            "null" if wanted.contains(&"array") => Some("write `[]` where there is nothing to say"),
+            "null" if wanted.contains(&"object") => Some("write `{}` for nothing"),
+            "null" if wanted.contains(&"array") => Some("write `[]` for nothing"),
             "string" | "integer" | "object" | "array" if guesses::of_shape(what).is_some() => {
                 guesses::of_shape(what)
             }

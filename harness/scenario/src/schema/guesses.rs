@@ -56,7 +56,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     (
         "ExternalName",
         "ClusterIP",
-        "leave it out, and say of what it is an alias: `externalName: api.example.test`",
+        "leave it out, and write what it is an alias of: `externalName: api.example.test`",
     ),
     ("Headless", "ClusterIP", "leave it out, and write `headless: true`"),
     ("gateway", "ingress", "did you mean `ingress`?"),
@@ -71,7 +71,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("`selects`", "write each label with its value: `{app: web}`"),
     ("`dns`", "say what it is: `{cache: host}`, `{service: openshift-dns/dns-default}`"),
     ("`audit`", "it names pods, `[shop/web]`; all endpoints are audited by `mode: audit`"),
-    ("`secrets`", "name them: `[shop/certificate]`; what is in them, manifests say"),
+    ("`secrets`", "name them: `[shop/certificate]`; their content comes from manifests"),
 ];
 
 /// What to do about an unknown key.

@@ -123,7 +123,7 @@ fn evidence(outcome: &Outcome, flows: &[Flow], arrival: Arrival, lost: Option<&s
 }
 
 /// Verdict and basis in one column.
-fn shown(fused: &Fused) -> String {
+fn shown(fused: &FusedVerdict) -> String {
     let letters = [(fused.basis.outcome, 'o'), (fused.basis.flow, 'f'), (fused.basis.arrival, 'a')];
     let basis: String = letters.iter().filter(|(rests, _)| *rests).map(|(_, letter)| letter).collect();
     match &fused.verdict {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 const NAMELESS: &str = "manifests";
 
 /// The paths that the command names.
-pub(super) struct Given<'a> {
+pub(super) struct CommandPaths<'a> {
     pub(super) paths: &'a [PathBuf],
     pub(super) policies: &'a [PathBuf],
     /// The file of Helm values.
@@ -24,7 +24,7 @@ pub(super) struct Given<'a> {
     pub(super) is_cluster: bool,
 }
 
-impl Given<'_> {
+impl CommandPaths<'_> {
     /// How a scenario in a folder refers to the manifests.
     pub(super) fn reference(
         &self,

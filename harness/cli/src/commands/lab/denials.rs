@@ -14,14 +14,14 @@ use crate::printer::Printer;
 const GIVEN_UP: &str = "about 7 s";
 
 /// The denials that are already printed.
-pub(super) struct ToldDenials {
+pub(super) struct PrintedDenials {
     endpoint: String,
     colour: bool,
     told: BTreeSet<String>,
     is_waiting_told: bool,
 }
 
-impl ToldDenials {
+impl PrintedDenials {
     /// Starts with none for an endpoint.
     pub(super) fn of(endpoint: &str, printer: &Printer) -> Self {
         let (endpoint, colour) = (endpoint.to_owned(), printer.colour_for_people());

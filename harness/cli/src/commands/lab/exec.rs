@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use verdikt_lab::control::{EndpointEntry, LabAnswer, LabRequest, RunningLab};
 use verdikt_lab::exec::{EndpointExecError, ProgramInside, end_with_parent, run_inside};
 
-use super::denials::ToldDenials;
+use super::denials::PrintedDenials;
 use super::running::{find, gone};
 use super::shell::Shell;
 use crate::arguments::LabExec;
@@ -113,7 +113,7 @@ fn follow(lab: &RunningLab, endpoint: &str, printer: &Printer) -> Result<Followe
     // All flows after this line arrive.
     answers.read_line(&mut line).map_err(|error| gone(&error))?;
     let Ok(LabAnswer::Following(_)) = LabAnswer::from_line(&line) else { return Err(other_version()) };
-    let mut denials = ToldDenials::of(endpoint, printer);
+    let mut denials = PrintedDenials::of(endpoint, printer);
     let (tells, told) = channel();
     std::thread::spawn(move || {
         // The flows end with the lab.

@@ -13,7 +13,7 @@ use verdikt_verdict::timestamp::Timestamp;
 
 use super::running::{find, gone};
 use crate::arguments::LabFlows;
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, FailureContent};
 use crate::printer::Printer;
 
 pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
@@ -35,7 +35,7 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
             _ => return Err(Failure::machine("the lab is of another version of verdikt")),
         };
         match printed {
-            Err(Failure { what: What::OutputClosed, .. }) => break,
+            Err(Failure { what: FailureContent::OutputClosed, .. }) => break,
             other => other?,
         }
     }

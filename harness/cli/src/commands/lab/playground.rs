@@ -21,7 +21,7 @@ use verdikt_verdict::event::Event;
 use super::clients::{ClientId, Clients, answer};
 use super::shown::{Verdicts, changes, in_force, refusals, show, verdicts, welcome};
 use super::subject::LabSubject;
-use super::told::{self, Asked};
+use super::told::{self, ClientRequest};
 use crate::arguments::LabArguments;
 use crate::failure::Failure;
 use crate::lab_use::{enter, no_lab};
@@ -83,7 +83,7 @@ async fn keep_up(
     }
 }
 
-fn accept(accepted: std::io::Result<(UnixStream, SocketAddr)>, asks: &mpsc::UnboundedSender<Asked>) {
+fn accept(accepted: std::io::Result<(UnixStream, SocketAddr)>, asks: &mpsc::UnboundedSender<ClientRequest>) {
     let stream = match accepted {
         Ok((stream, _)) => stream,
         Err(error) => return warn!(%error, "cannot accept a client of the lab"),
@@ -177,7 +177,7 @@ impl Playground<'_> {
     }
 
     /// Handles a client's request.
-    async fn obey(&mut self, Asked { ask, read, mut write }: Asked) {
+    async fn obey(&mut self, ClientRequest { ask, read, mut write }: ClientRequest) {
         // A client that is gone needs no answer; it is removed with the next flow.
         match ask {
             LabRequest::Flows => {

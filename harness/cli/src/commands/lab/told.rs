@@ -16,7 +16,7 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use super::clients::answer;
 
 /// A client with its request.
-pub(super) struct Asked {
+pub(super) struct ClientRequest {
     pub(super) ask: LabRequest,
     pub(super) read: BufReader<OwnedReadHalf>,
     pub(super) write: OwnedWriteHalf,
@@ -31,7 +31,7 @@ pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
 }
 
 /// Reads a client's request. Requests of other users are refused.
-pub(super) async fn asked(stream: UnixStream) -> Option<Asked> {
+pub(super) async fn asked(stream: UnixStream) -> Option<ClientRequest> {
     let own = nix::unistd::geteuid().as_raw();
     let peer = stream.peer_cred().ok()?.uid();
     let (read, mut write) = stream.into_split();
@@ -43,7 +43,7 @@ pub(super) async fn asked(stream: UnixStream) -> Option<Asked> {
     let (mut read, mut line) = (BufReader::new(read), String::new());
     // The client may be gone before it has asked.
     read.read_line(&mut line).await.ok()?;
-    Some(Asked { ask: LabRequest::from_line(&line).ok()?, read, write })
+    Some(ClientRequest { ask: LabRequest::from_line(&line).ok()?, read, write })
 }
 
 /// The answer before the flows.

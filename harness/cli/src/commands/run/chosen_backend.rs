@@ -13,7 +13,7 @@ use verdikt_runner::plan::RunOptions;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::cluster::{ChosenCluster, Prepared};
+use super::cluster::{ChosenCluster, PreparedCluster};
 use crate::arguments::{BackendArgument, RunArguments};
 use crate::cluster_use::probe_programs;
 use crate::failure::Failure;
@@ -57,7 +57,7 @@ impl ChosenBackend {
                 }
             },
             Some(BackendArgument::Cluster(context)) => {
-                let cluster = ChosenCluster::open(context.clone(), Prepared::default(), arguments)?;
+                let cluster = ChosenCluster::open(context.clone(), PreparedCluster::default(), arguments)?;
                 Ok(Self::Cluster(Box::new(cluster)))
             }
             Some(BackendArgument::Kind(name)) => {
@@ -65,7 +65,7 @@ impl ChosenBackend {
                 let (cluster, world) = kind_cluster(&profile, scenarios, arguments, printer)?;
                 // With a registry, pods use the image by the name in that registry.
                 let image = arguments.registry.is_none().then_some(cluster.built.image);
-                let prepared = Prepared { image, world };
+                let prepared = PreparedCluster { image, world };
                 Ok(Self::Cluster(Box::new(ChosenCluster::open(Some(cluster.context), prepared, arguments)?)))
             }
         }

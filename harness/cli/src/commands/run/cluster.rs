@@ -27,7 +27,7 @@ use crate::signals::Held;
 
 /// What has been prepared for a cluster.
 #[derive(Debug, Default)]
-pub(super) struct Prepared {
+pub(super) struct PreparedCluster {
     /// The image of the probes.
     pub(super) image: Option<ProbeImage>,
     /// Where probes for hosts outside the cluster run, unless the command line says it.
@@ -44,7 +44,7 @@ impl ChosenCluster {
     /// Connects to the cluster of a context, asks whether it may be used, and checks that it can be.
     pub(super) fn open(
         context: Option<String>,
-        prepared: Prepared,
+        prepared: PreparedCluster,
         arguments: &RunArguments,
     ) -> Result<Self, Failure> {
         let runtime = runtime()?;

@@ -13,7 +13,7 @@ use verdikt_verdict::run_result::Totals;
 
 use super::log::EventLogWriter;
 use crate::arguments::RunArguments;
-use crate::failure::{Failure, What};
+use crate::failure::{Failure, FailureContent};
 use crate::printer::Printer;
 
 /// The receivers of events.
@@ -33,7 +33,7 @@ pub(super) struct RunOutput {
 }
 
 /// What is kept of a run.
-pub(super) struct Told {
+pub(super) struct KeptRun {
     /// All events, where reports need them.
     pub(super) events: Vec<Event>,
     /// The cells that are not as expected, where tables are rewritten.
@@ -110,7 +110,7 @@ impl RunOutput {
         };
         match self.progress.suspend(|| print(&text)) {
             Ok(()) => Ok(()),
-            Err(Failure { what: What::OutputClosed, .. }) => {
+            Err(Failure { what: FailureContent::OutputClosed, .. }) => {
                 self.closed = true;
                 Ok(())
             }
@@ -125,7 +125,7 @@ impl RunOutput {
     }
 
     /// Returns what is kept of the run, or the first failure. The log of an incomplete run stays as it is.
-    pub(super) fn end(self) -> Result<Told, Failure> {
+    pub(super) fn end(self) -> Result<KeptRun, Failure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
@@ -133,6 +133,6 @@ impl RunOutput {
             log.end()?;
         }
         let (events, differing) = (self.events.unwrap_or_default(), self.differing.unwrap_or_default());
-        Ok(Told { events, differing, totals: self.totals })
+        Ok(KeptRun { events, differing, totals: self.totals })
     }
 }

@@ -18,11 +18,11 @@ use crate::files;
 
 /// Names of cells, and patterns for all cells of steps and scenarios without verdicts.
 #[derive(Debug, Default)]
-pub(super) struct Remembered {
+pub(super) struct DifferingCells {
     names: BTreeSet<String>,
 }
 
-impl Remembered {
+impl DifferingCells {
     /// Adds the cells of an event that are not as expected.
     pub(super) fn add(&mut self, event: &Event) {
         let of_step = |scenario: &str, step: &str| format!("{}/*", StepName { scenario, step });

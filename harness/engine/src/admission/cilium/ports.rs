@@ -5,7 +5,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use super::super::check::refuse;
 use super::super::schema::{
-    Field, Form, GroupRule, KeyGroup, ObjectSchema, SizeLimit, TextRule, Type, in_versions, list, object,
+    Field, GroupRule, KeyGroup, ObjectSchema, SizeLimit, TextForm, TextRule, Type, in_versions, list, object,
     optional, required,
 };
 use super::super::text;
@@ -20,10 +20,10 @@ pub(super) const ICMPS: Type = list(&Type::Object(&object(&[optional(
     "fields",
     Type::List {
         element: &Type::Object(&object(&[
-            optional("family", Type::Text(&[form(Form::OneOf(&["IPv4", "IPv6"]))])),
+            optional("family", Type::Text(&[form(TextForm::OneOf(&["IPv4", "IPv6"]))])),
             required(
                 "type",
-                Type::IntegerOrText(&[form(Form::Pattern(text::is_icmp_type, text::ICMP_TYPE))]),
+                Type::IntegerOrText(&[form(TextForm::Pattern(text::is_icmp_type, text::ICMP_TYPE))]),
             ),
         ])),
         most: FORTY,
@@ -34,7 +34,7 @@ const PORT: Type = Type::Object(&object(&[
     optional("endPort", Type::Integer(0, 65_535)),
     Field {
         name: "port",
-        kind: Type::Text(&[form(Form::Pattern(text::is_port, text::PORT))]),
+        kind: Type::Text(&[form(TextForm::Pattern(text::is_port, text::PORT))]),
         required: behaviour::schema::PORT_IS_REQUIRED,
         exists: ALWAYS,
     },
@@ -43,7 +43,7 @@ const PORT: Type = Type::Object(&object(&[
 
 const fn protocols(index: usize) -> TextRule {
     let (versions, words) = behaviour::schema::PROTOCOLS[index];
-    form_in(versions, Form::OneOf(words))
+    form_in(versions, TextForm::OneOf(words))
 }
 
 pub(super) const PORT_DENY_RULE: ObjectSchema = object(&[optional("ports", list(&PORT))]);
@@ -72,14 +72,14 @@ pub(super) const PORT_RULE: ObjectSchema = ObjectSchema {
 };
 
 const SERVER_NAME: Type = Type::Text(&[
-    form_in(behaviour::schema::SERVER_NAME_LIMITS, Form::AtMost(LONGEST_NAME)),
+    form_in(behaviour::schema::SERVER_NAME_LIMITS, TextForm::AtMost(LONGEST_NAME)),
     form_in(
         behaviour::schema::SERVER_NAMES_WITH_LEADING_STAR,
-        Form::Pattern(text::is_server_name_with_leading_star, text::SERVER_NAME),
+        TextForm::Pattern(text::is_server_name_with_leading_star, text::SERVER_NAME),
     ),
     form_in(
         behaviour::schema::SERVER_NAMES_WITH_STARS,
-        Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN),
+        TextForm::Pattern(text::is_match_pattern, text::MATCH_PATTERN),
     ),
 ]);
 
@@ -98,7 +98,7 @@ fn distinct_server_names(node: &YamlNode, path: &str, version: CiliumVersion, re
     }
 }
 
-const NOT_EMPTY: Type = Type::Text(&[form(Form::NotEmpty)]);
+const NOT_EMPTY: Type = Type::Text(&[form(TextForm::NotEmpty)]);
 
 const LISTENER: ObjectSchema = object(&[
     required(
@@ -106,7 +106,7 @@ const LISTENER: ObjectSchema = object(&[
         Type::Object(&object(&[
             optional(
                 "kind",
-                Type::Text(&[form(Form::OneOf(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]))]),
+                Type::Text(&[form(TextForm::OneOf(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]))]),
             ),
             required("name", NOT_EMPTY),
         ])),
@@ -151,15 +151,15 @@ const KAFKA: ObjectSchema = object(&[
     optional("apiKey", TEXT),
     optional("apiVersion", TEXT),
     optional("clientID", TEXT),
-    optional("role", Type::Text(&[form(Form::OneOf(&["produce", "consume"]))])),
-    optional("topic", Type::Text(&[form(Form::AtMost(255))])),
+    optional("role", Type::Text(&[form(TextForm::OneOf(&["produce", "consume"]))])),
+    optional("topic", Type::Text(&[form(TextForm::AtMost(255))])),
 ]);
 
 const HTTP: ObjectSchema = object(&[
     optional(
         "headerMatches",
         list(&Type::Object(&object(&[
-            optional("mismatch", Type::Text(&[form(Form::OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]))])),
+            optional("mismatch", Type::Text(&[form(TextForm::OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]))])),
             required("name", NOT_EMPTY),
             optional("secret", SECRET),
             optional("value", TEXT),

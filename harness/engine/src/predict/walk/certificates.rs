@@ -98,7 +98,7 @@ impl AttemptWalk<'_> {
             Some(authorities) => format!("the proxy, with the authorities of the secret {authorities},"),
             None => endpoint.to_string(),
         };
-        let reason = format!("{who} does not take the certificate of the secret {shown}: {why}");
+        let reason = format!("{who} does not trust the certificate of the secret {shown}: {why}");
         let text = format!("TLS with the certificate of {shown}");
         self.note(EnforcementPoint::Tls, endpoint, text, Decision::NotTrusted { reason: reason.into(), by });
         self.trace.end = Some(Answer::Deny(EnforcementPoint::Tls));

@@ -24,7 +24,7 @@ impl AttemptWalk<'_> {
         let in_proxy =
             is_gateway && matches!(traffic, Traffic::Port(Protocol::Tcp, _)) && matches.kind.denies();
         if in_proxy && self.is_kept {
-            let gap = "what the gateway's proxy does with connections that stand".to_owned();
+            let gap = "what the gateway's proxy does with open connections".to_owned();
             self.abstain(text, gap);
             return false;
         }
@@ -63,7 +63,7 @@ impl AttemptWalk<'_> {
         }
         self.trace.is_proxied = true;
         if self.is_kept {
-            let gap = "what becomes of a connection that a proxy is to take over".to_owned();
+            let gap = "what happens to a connection that a proxy has to take over".to_owned();
             self.abstain(traffic_text(traffic), gap);
             return false;
         }

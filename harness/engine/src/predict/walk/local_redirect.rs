@@ -24,7 +24,7 @@ impl AttemptWalk<'_> {
             branch.is_kept = is_kept;
             branch.is_redirected = true;
             if backend == branch.source {
-                let text = format!("to itself, {protocol} port {own}, where a local redirect policy leads");
+                let text = format!("to itself, {protocol} port {own}, redirected by a local redirect policy");
                 let decision = Decision::Itself { through: None };
                 return branch.note(EnforcementPoint::Egress, branch.source.clone(), text, decision);
             }

@@ -22,9 +22,8 @@ impl AttemptWalk<'_> {
         let known = if topology.asks_cluster_dns(self.source) { usize::MAX } else { 1 };
         for servers in topology.all_dns_servers(protocol).into_iter().take(known) {
             let Some(servers) = service::with_ports(servers) else {
-                let gap = format!(
-                    "who answers DNS over {protocol}: {service} has no such port, or nobody behind it"
-                );
+                let gap =
+                    format!("who answers DNS over {protocol}: {service} has no such port, or no backend");
                 self.abstain(format!("query {name}"), gap);
                 return false;
             };

@@ -42,7 +42,7 @@ impl AttemptWalk<'_> {
             (!backends.is_empty()).then_some((protocol, backends))
         });
         let Some((protocol, backends)) = chosen else {
-            let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
+            let gap = format!("what a service without this port or without backends answers: {name}");
             return self.abstain(question_text(port, &Target::Service(name.clone())), gap);
         };
         let relay = relay.map(|node| Endpoint::Node(node.clone()));
@@ -69,7 +69,7 @@ impl AttemptWalk<'_> {
                     && service.selects.is_some() =>
             {
                 Some(format!(
-                    "what {node} answers, which runs nothing behind {name} (internalTrafficPolicy Local)"
+                    "what {node} answers, which runs no backend of {name} (internalTrafficPolicy Local)"
                 ))
             }
             Endpoint::World(host) if !service.source_ranges.is_empty() => {
@@ -77,7 +77,7 @@ impl AttemptWalk<'_> {
                 let is_let_in = service.source_ranges.iter().any(|range| range.contains(&address));
                 let gap = || {
                     format!(
-                        "what the load balancer of {name} does with {host}: its loadBalancerSourceRanges have not {address}"
+                        "what the load balancer of {name} does with {host}: its loadBalancerSourceRanges do not contain {address}"
                     )
                 };
                 (!is_let_in).then(gap)

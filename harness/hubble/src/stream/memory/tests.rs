@@ -1,8 +1,8 @@
 use super::*;
 use crate::messages::Flow;
 
-fn memory(flow_source: FlowSource) -> Memory {
-    Memory::new("node1", flow_source)
+fn memory(flow_source: FlowSource) -> SourceState {
+    SourceState::new("node1", flow_source)
 }
 
 fn event(uuid: u64) -> GetFlowsResponse {

@@ -10,7 +10,7 @@ use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageK
 use verdikt_scenario::topology::Protocol;
 use verdikt_verdict::compare::compare;
 use verdikt_verdict::event::{RunFinished, ScenarioFailed};
-use verdikt_verdict::evidence::{Before, Evidence};
+use verdikt_verdict::evidence::{EarlierEvidence, Evidence};
 use verdikt_verdict::fuse::fuse;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
@@ -166,7 +166,7 @@ fn other_reports_have_the_evidence_of_every_cell() {
 /// What was attempted again, also where it is as expected, with why and what was seen before.
 #[test]
 fn what_was_attempted_again_is_in_every_report() {
-    let before = |outcome: Outcome, lost: &str| Before {
+    let before = |outcome: Outcome, lost: &str| EarlierEvidence {
         reason: format!("the client saw: {outcome}, and flows may be missing: {lost}"),
         outcome,
     };

@@ -14,7 +14,7 @@ use verdikt_cluster::relay::{SERVER_NAME, find};
 use verdikt_hubble::client::{FlowServer, HubbleClient, Stream, Tls};
 use verdikt_hubble::convert::{HubbleEvent, LossReason, NodeState, observed};
 use verdikt_hubble::flow_source::FlowSource;
-use verdikt_hubble::stream::{FlowStream, News, Patience};
+use verdikt_hubble::stream::{FlowStream, SourceEvent, StreamTimeouts};
 
 use super::{ANSWER, FlowsError, LAG, PAST, SourceReport};
 
@@ -55,11 +55,11 @@ pub(super) async fn follow(
     tell: UnboundedSender<SourceReport>,
 ) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
     let mut flows =
-        FlowStream::follow(std::slice::from_ref(source), FlowSource::Relay, begin, Patience::default());
+        FlowStream::follow(std::slice::from_ref(source), FlowSource::Relay, begin, StreamTimeouts::default());
     loop {
         match flows.next().await {
-            Some(News::Following { .. }) => break,
-            Some(News::Cut { reason, .. } | News::GivenUp { reason, .. }) => {
+            Some(SourceEvent::Following { .. }) => break,
+            Some(SourceEvent::Cut { reason, .. } | SourceEvent::GivenUp { reason, .. }) => {
                 return Err(FlowsError::Relay { reason });
             }
             Some(_) => {}
@@ -139,29 +139,31 @@ pub(super) struct RelayReport {
 
 impl RelayReport {
     /// Maps a message of Relay to reports.
-    pub(super) fn told(&mut self, news: News) -> Vec<SourceReport> {
+    pub(super) fn told(&mut self, news: SourceEvent) -> Vec<SourceReport> {
         match news {
-            News::Flow { reported, .. } => {
+            SourceEvent::Flow { reported, .. } => {
                 // After an error Relay does not report when a node is back.
                 let back = self.back(&reported.node);
                 back.into_iter().chain([SourceReport::Flow(Box::new(reported.flow))]).collect()
             }
             // Reported together with the state of the node.
-            News::Lost(loss) if matches!(loss.reason, LossReason::NodeAway(_)) => Vec::new(),
-            News::Lost(loss) => {
+            SourceEvent::Lost(loss) if matches!(loss.reason, LossReason::NodeAway(_)) => Vec::new(),
+            SourceEvent::Lost(loss) => {
                 let counts = [NAME, ""].contains(&loss.node.as_str()) || self.known(&loss.node).is_some();
                 counts.then(|| SourceReport::Lost(loss.to_string())).into_iter().collect()
             }
-            News::Node(change) => match change.state {
+            SourceEvent::Node(change) => match change.state {
                 NodeState::Unknown => Vec::new(),
                 NodeState::Connected => change.nodes.iter().filter_map(|node| self.back(node)).collect(),
                 NodeState::Unavailable | NodeState::Gone | NodeState::Error => {
                     change.nodes.iter().filter_map(|node| self.gone(node, &change.message)).collect()
                 }
             },
-            News::Following { source } => vec![SourceReport::Back { from: source.to_string() }],
-            News::Cut { source, reason } => vec![SourceReport::Away { from: source.to_string(), reason }],
-            News::GivenUp { source, reason } => {
+            SourceEvent::Following { source } => vec![SourceReport::Back { from: source.to_string() }],
+            SourceEvent::Cut { source, reason } => {
+                vec![SourceReport::Away { from: source.to_string(), reason }]
+            }
+            SourceEvent::GivenUp { source, reason } => {
                 vec![SourceReport::GivenUp { from: source.to_string(), reason }]
             }
         }

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use verdikt_hubble::convert::{LossReason, LossWindow, NodeChange, NodeState, Reported};
-use verdikt_hubble::stream::News;
+use verdikt_hubble::convert::{LossReason, LossWindow, NodeChange, NodeState, ReportedFlow};
+use verdikt_hubble::stream::SourceEvent;
 use verdikt_scenario::flow::{FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 
 use super::relay::RelayReport;
@@ -29,23 +29,24 @@ fn flow() -> Box<Flow> {
 
 /// News of Relay: `flow NODE`, `lost NODE`, `missed NODE`, `connected NODE…`, `unavailable …`, `gone …`, `error …`,
 /// `following`, `cut`, `given up`.
-fn news(words: &str) -> News {
+fn news(words: &str) -> SourceEvent {
     let (what, about) = words.split_once(' ').unwrap_or((words, ""));
     let lost = |reason: LossReason| {
         let (count, from, to) = (Some(12), Duration::from_secs(1), Duration::from_secs(2));
-        News::Lost(LossWindow { reason, count, node: about.to_owned(), from, to })
+        SourceEvent::Lost(LossWindow { reason, count, node: about.to_owned(), from, to })
     };
     let change = |state: NodeState, message: &str| {
         let nodes = about.split(' ').map(str::to_owned).collect();
-        News::Node(NodeChange { state, nodes, message: message.to_owned() })
+        SourceEvent::Node(NodeChange { state, nodes, message: message.to_owned() })
     };
     let source: Arc<str> = "Relay".into();
     match what {
         "flow" => {
             let (source_names, destination_names) = (Vec::new(), Vec::new());
             let node = about.to_owned();
-            let reported = Reported { flow: *flow(), is_reply: false, node, source_names, destination_names };
-            News::Flow { reported: Box::new(reported), received: Duration::ZERO }
+            let reported =
+                ReportedFlow { flow: *flow(), is_reply: false, node, source_names, destination_names };
+            SourceEvent::Flow { reported: Box::new(reported), received: Duration::ZERO }
         }
         "lost" => lost(LossReason::KernelRing),
         "missed" => lost(LossReason::NodeAway("Relay is not connected to it".to_owned())),
@@ -53,9 +54,9 @@ fn news(words: &str) -> News {
         "unavailable" => change(NodeState::Unavailable, ""),
         "gone" => change(NodeState::Gone, ""),
         "error" => change(NodeState::Error, "refused"),
-        "following" => News::Following { source },
-        "cut" => News::Cut { source, reason: "Relay was cut".to_owned() },
-        _ => News::GivenUp { source, reason: "Relay was given up".to_owned() },
+        "following" => SourceEvent::Following { source },
+        "cut" => SourceEvent::Cut { source, reason: "Relay was cut".to_owned() },
+        _ => SourceEvent::GivenUp { source, reason: "Relay was given up".to_owned() },
     }
 }
 

@@ -64,7 +64,7 @@ fn a_setting(#[case] topology: &str, #[case] values: &str, #[case] expected: &st
 #[case::without_a_route_for_the_path(
     "  cilium: [ingress]\n  routes: {/api: shop/front:8080}\n",
     "http GET ingress:80/v1",
-    "s.yaml:20:5: no route of the gateway leads `/v1` anywhere => its routes are for `/api`"
+    "s.yaml:20:5: no route of the gateway matches `/v1` => its routes are for `/api`"
 )]
 #[case::whose_route_leads_nowhere(
     "  cilium: [ingress]\n  routes: {/: shop/back:8080}\n",
@@ -74,7 +74,7 @@ fn a_setting(#[case] topology: &str, #[case] values: &str, #[case] expected: &st
 #[case::that_routes_need(
     "  routes: {/: shop/front:8080}\n",
     REDIS,
-    "s.yaml:15:12: `/` is a route, and the topology has no gateway => add `cilium: [ingress]`"
+    "s.yaml:15:12: `/` is a route, but the topology has no gateway => add `cilium: [ingress]`"
 )]
 fn a_gateway(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &str) {
     assert_eq!(said(topology, attempt, "").trim_end(), expected);
@@ -95,7 +95,7 @@ fn a_gateway(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &s
 )]
 #[case::for_neighbours(
     "icmpv6 NeighborSolicitation shop/web",
-    "s.yaml:19:5: type 135 is for neighbours on one wire, and no policy judges it"
+    "s.yaml:19:5: type 135 is for neighbours on one link, and no policy applies to it"
 )]
 #[case::of_the_other_family(
     "icmp6 Timestamp shop/web",
@@ -119,11 +119,11 @@ fn an_icmp_message(#[case] attempt: &str, #[case] expected: &str) {
 )]
 #[case::to_a_server_that_says_nothing_back(
     "tcp shop/web:80 kept: {allow: others}",
-    "s.yaml:23:5: `shop/web` does not serve plain TCP on port 80, and says nothing back => let it serve `tcp 80`"
+    "s.yaml:23:5: `shop/web` does not serve plain TCP on port 80, and sends nothing back => let it serve `tcp 80`"
 )]
 #[case::that_the_step_before_does_not_make(
     "tcp data/other:7000 kept: {allow: others}",
-    "s.yaml:23:5: the step before makes no such connection, and none is kept => attempt `tcp data/other:7000` in the step \
+    "s.yaml:23:5: the step before opens no such connection, so none is kept => attempt `tcp data/other:7000` in the step \
      before"
 )]
 #[case::to_a_service(
@@ -147,8 +147,8 @@ fn a_kept_connection(#[case] cell: &str, #[case] expected: &str) {
 #[rstest]
 #[case::to_its_host(
     "tcp pay:443 kept",
-    "s.yaml:23:13: `pay.example.test` does not get too old while a connection to `pay` is kept: Cilium keeps the names of open \
-     connections => leave `expired` out, or connect anew: `tcp pay:443`"
+    "s.yaml:23:13: `pay.example.test` does not expire while a connection to `pay` is kept: Cilium keeps the names of open \
+     connections => leave `expired` out, or connect again: `tcp pay:443`"
 )]
 #[case::to_another_host("tcp other:443 kept", "")]
 #[case::of_an_attempt_anew("tcp pay:443", "")]
@@ -169,16 +169,16 @@ fn a_name_that_is_too_old_beside_a_kept_connection(#[case] attempt: &str, #[case
 #[case::a_host_outside("resolver", "")]
 #[case::a_service_without_the_port(
     "shop/front",
-    "s.yaml:18:23: service `shop/front` does not offer port 53, on which pods ask for names => give it `ports: {53/udp: 53, \
+    "s.yaml:18:23: service `shop/front` does not offer port 53, which pods use for queries => give it `ports: {53/udp: 53, \
      53: 53}`"
 )]
 #[case::a_host_that_serves_something_else(
     "pay",
-    "s.yaml:18:23: `pay` serves no DNS on port 53, on which pods ask for names => let it serve `dns 53`"
+    "s.yaml:18:23: `pay` serves no DNS on port 53, which pods use for queries => let it serve `dns 53`"
 )]
 #[case::of_no_such_name(
     "resolvre",
-    "s.yaml:18:23: `resolvre` is no host outside and no node => did you mean `resolver`?"
+    "s.yaml:18:23: `resolvre` is neither a host outside nor a node => did you mean `resolver`?"
 )]
 fn a_further_dns_server(#[case] server: &str, #[case] expected: &str) {
     let text = GOOD
@@ -207,7 +207,7 @@ fn a_connection_that_was_never_made() {
         .replacen("---\napiVersion", "- step: later\n  policies: [lockdown]\n  expect:\n    tcp data/redis:6379 kept: {allow: [host, shop/api], deny: shop/web}\n---\napiVersion", 1);
     assert_eq!(
         lines(&[("s.yaml", &text)]).trim_end(),
-        "s.yaml:28:63: `shop/web` has no connection to keep: the step before does not allow it one => leave it out"
+        "s.yaml:28:63: `shop/web` has no connection to keep: the step before does not allow it => leave it out"
     );
     let first =
         GOOD.replacen("tcp data/redis:6379: {allow: others}", "tcp data/redis:6379 kept: {allow: others}", 1);
@@ -272,7 +272,7 @@ fn a_node_without_the_address(#[case] nodes: &str, #[case] attempt: &str, #[case
 )]
 #[case::to_a_port_that_nobody_serves(
     "data/r: {from: pay, selects: {app: redis}, ports: {443: 80}}",
-    "s.yaml:15:5: `data/redis` answers for a local redirect policy, and serves no tcp port 80 => let it serve `tcp 80`"
+    "s.yaml:15:5: `data/redis` answers for a local redirect policy, but serves no tcp port 80 => let it serve `tcp 80`"
 )]
 #[case::without_pods(
     "data/r: {from: pay, selects: {}, ports: {443: 6379}}",
@@ -285,8 +285,8 @@ fn a_node_without_the_address(#[case] nodes: &str, #[case] attempt: &str, #[case
 )]
 #[case::beside_another_one(
     "data/r: {from: pay, selects: {app: redis}, ports: {443: 6379}}\n    data/s: {from: pay, selects: {app: redis}, ports: {443: 6379}}",
-    "s.yaml:16:5: local redirect policies `data/r` and `data/s` are both for tcp port 443 of `pay`: which of them holds depends on \
-     which Cilium reads first => take the port out of one of them, or let `data/r` select all that answer"
+    "s.yaml:16:5: local redirect policies `data/r` and `data/s` are both for tcp port 443 of `pay`: which of them applies depends on \
+     which Cilium reads first => remove the port from one of them, or let `data/r` select all that answer"
 )]
 fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
     let redirects = format!("  redirects:\n    {redirect}\n  nodes:");
@@ -315,25 +315,25 @@ fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
 #[case::the_service_of_the_api_server(
     "",
     "tcp kubernetes.default:443",
-    "s.yaml:18:5: `kubernetes.default` leads nowhere in this topology => say where the API server is, and the service is there: `nodes: \
+    "s.yaml:18:5: `kubernetes.default` does not resolve in this topology => say where the API server is to get its service: `nodes: \
      {control: {apiServer: true, serves: [tcp 6443]}}`"
 )]
 #[case::the_address_of_a_dns_server(
     "  dns: {nameservers: [8.8.8.8]}\n",
     "tcp shop/web:80",
-    "s.yaml:15:23: `8.8.8.8` is an address, and DNS servers are named => make it a host outside: `world: {resolver: {address: \
+    "s.yaml:15:23: `8.8.8.8` is an address, but DNS servers are named => make it a host outside: `world: {resolver: {address: \
      8.8.8.8, serves: [dns 53]}}`"
 )]
 #[case::a_route_to_a_pod(
     "  cilium: [ingress]\n  routes: {/: shop/web:80}\n",
     "tcp shop/web:80",
-    "s.yaml:16:15: `shop/web` is a pod, and routes lead to services => put a service before it: `services: {namespace/name: \
+    "s.yaml:16:15: `shop/web` is a pod, but routes need a service => put a service in front of it: `services: {namespace/name: \
      {selects: {…}, ports: {80: 80}}}`"
 )]
 #[case::to_keep_a_connection(
     "",
     "tcp shop/web:80 keep",
-    "s.yaml:18:5: `keep` says nothing after a port => something said on the connection of the step before is `tcp shop/web:80 \
+    "s.yaml:18:5: `keep` means nothing after a port => data on the connection of the step before is `tcp shop/web:80 \
      kept`"
 )]
 #[case::a_port_before_its_target(
@@ -344,13 +344,13 @@ fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
 #[case::an_address(
     "",
     "tcp 198.51.100.7:443",
-    "s.yaml:18:5: `198.51.100.7` leads nowhere in this topology => attempts name what they are for: make it a host outside, \
+    "s.yaml:18:5: `198.51.100.7` does not resolve in this topology => attempts use names: make it a host outside, \
      `world: {far: {address: 198.51.100.7, serves: [tcp 443]}}`, or name the pod, service or node that has it"
 )]
 #[case::an_echo(
     "",
     "icmp echo shop/web",
-    "s.yaml:18:5: `echo` is not a type of an ICMP message of IPv4 => an echo request has no word of its own: write `icmp shop/web`"
+    "s.yaml:18:5: `echo` is not a type of an ICMP message of IPv4 => an echo request needs no type: write `icmp shop/web`"
 )]
 #[case::a_switch_without_its_end(
     "  settings: {hostFirewall: true}\n",
@@ -365,7 +365,7 @@ fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
 #[case::secrets_with_what_is_in_them(
     "  secrets: {shop/certificate: {}}\n",
     "tcp shop/web:80",
-    "s.yaml:15:12: `secrets` must be a list, and this is a mapping => name them: `[shop/certificate]`; what is in them, manifests say"
+    "s.yaml:15:12: `secrets` must be a list, and this is a mapping => name them: `[shop/certificate]`; their content comes from manifests"
 )]
 #[case::the_server_of_names(
     "  dns: {server: shop/front}\n",
@@ -382,7 +382,7 @@ fn a_guess(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &str
 #[case::an_alias_by_its_type(
     "shop/front: {",
     "shop/front: {type: ExternalName, ",
-    "`ExternalName` is not a word for `type` => leave it out, and say of what it is an alias: `externalName: api.example.test`"
+    "`ExternalName` is not a word for `type` => leave it out, and write what it is an alias of: `externalName: api.example.test`"
 )]
 #[case::no_address_of_its_own(
     "shop/front: {",
@@ -410,12 +410,12 @@ fn a_word_of_manifests(#[case] place: &str, #[case] written: &str, #[case] expec
 #[case::a_certificate_of_no_secret(
     "serves: [http 443]}",
     "serves: [https 443], certificate: shop/own}",
-    "no secret is called `shop/own` => add it to the topology: `secrets: [shop/own]`, or the manifest that makes it"
+    "no secret is called `shop/own` => add it to the topology: `secrets: [shop/own]`, or its manifest"
 )]
 #[case::a_certificate_without_https(
     "world:\n    client: {",
     "secrets: [shop/own]\n  world:\n    client: {certificate: shop/own",
-    "`client` serves no https, and shows no certificate => let it serve `https 443`"
+    "`client` serves no https, so it presents no certificate => let it serve `https 443`"
 )]
 #[case::trust_in_no_secret(
     "shop/web: {",

@@ -211,11 +211,11 @@ fn a_walk_stays_inside_and_says_where_it_does_not_go() {
     insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"
     given/device.yaml:1:1: cannot read `given/device.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
     given/file-link.yaml:1:1: cannot read `given/file-link.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
-    given/folder-link:1:1: [outside] `given/folder-link` is not walked: the link leads outside the repository or folder that the command names => name it by itself, or walk it with `--allow-outside` if you trust it
+    given/folder-link:1:1: [outside] `given/folder-link` is skipped: the link leads outside the repository or folder that the command names => name it itself, or use `--allow-outside` if you trust it
     given/link-to-link.yaml:1:1: cannot read `given/link-to-link.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
     given/loop.yaml:1:1: `given/loop.yaml` cannot be read: Too many levels of symbolic links (os error 40)
     given/pipe.yaml:1:1: `given/pipe.yaml` is not a regular file
-    given/root:1:1: [outside] `given/root` is not walked: the link leads outside the repository or folder that the command names => name it by itself, or walk it with `--allow-outside` if you trust it
+    given/root:1:1: [outside] `given/root` is skipped: the link leads outside the repository or folder that the command names => name it itself, or use `--allow-outside` if you trust it
     ");
 }
 
@@ -243,7 +243,7 @@ fn a_walk_has_limits() {
     let small = limited(&folder, WalkLimits { entries: 30, depth: 64 });
     let told = folder.lines(&shallow.diagnostics) + &folder.lines(&small.diagnostics);
     insta::assert_snapshot!(told, @"
-    given/deep/deep/deep/deep/deep/deep/deep/deep/deep:1:1: `given/deep/deep/deep/deep/deep/deep/deep/deep/deep` is more than 9 folders deep => name this folder by itself
+    given/deep/deep/deep/deep/deep/deep/deep/deep/deep:1:1: `given/deep/deep/deep/deep/deep/deep/deep/deep/deep` is more than 9 folders deep => name this folder itself
     given/notes:1:1: verdikt stops at `given/notes`: more than 30 files and folders => name the folders with scenarios and policies, and not one above them
     ");
 }

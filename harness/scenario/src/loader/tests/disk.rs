@@ -69,7 +69,7 @@ fn links_that_lead_in_circles_or_nowhere() {
     symlink("/dev/zero", folder.path("zero.yaml")).unwrap();
     let loaded = folder.load(&["a", "zero.yaml"]);
     insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"
-    a/b/back:1:1: folder `a/b/back` contains itself => a symbolic link leads back up
+    a/b/back:1:1: folder `a/b/back` contains itself => a symbolic link points to a folder above it
     a/gone.yaml:1:1: there is no file or folder `a/gone.yaml`
     zero.yaml:1:1: `zero.yaml` is not a regular file
     ");

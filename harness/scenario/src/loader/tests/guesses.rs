@@ -62,7 +62,7 @@ fn a_target_without_a_word(#[case] attempt: &str, #[case] target: &str) {
 #[case::of_a_host_by_its_second(
     "  settings: {ipv6.enabled: true}\n",
     "tcp [2001:db8::7]:443",
-    "attempts name what they are for: make it a host outside, `world: {far: {address: 2001:db8::7, serves: [tcp 443]}}`, or name \
+    "attempts use names: make it a host outside, `world: {far: {address: 2001:db8::7, serves: [tcp 443]}}`, or name \
      the pod, service or node that has it"
 )]
 #[case::of_a_range(

@@ -68,7 +68,7 @@ fn documents_that_are_no_policies() {
       s.yaml:26:1: this document is not a Kubernetes object => an object is a mapping with `apiVersion` and `kind`
     ");
     let twice = format!("{GOOD}---\n{HEAD}metadata: {{name: lockdown, namespace: data}}\nspec: {{}}\n");
-    insta::assert_snapshot!(lines(&[("s.yaml", &twice)]), @"s.yaml:33:18: CiliumNetworkPolicy data/lockdown is there twice => it is also at s.yaml:28:18");
+    insta::assert_snapshot!(lines(&[("s.yaml", &twice)]), @"s.yaml:33:18: CiliumNetworkPolicy data/lockdown occurs twice => it is also at s.yaml:28:18");
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn entries_that_lead_nowhere() {
     policies: [something]
       s.yaml:20:14: no manifest called `something` follows in this file => files end in .yaml, .yml or .json, and folders in `/`
     policies: [lockdown, lockdown]
-      s.yaml:20:24: `lockdown` is on the list already
+      s.yaml:20:24: `lockdown` is in the list already
     policies: [lockdown, data/lockdown]
-      s.yaml:28:18: CiliumNetworkPolicy data/lockdown is there twice => it is also at s.yaml:28:18
+      s.yaml:28:18: CiliumNetworkPolicy data/lockdown occurs twice => it is also at s.yaml:28:18
     policies: [lockdown, missing.yaml]
       s.yaml:20:24: there is no file or folder `missing.yaml`
     policies: [lockdown, missing/]
@@ -112,7 +112,7 @@ fn entries_that_lead_nowhere() {
         ("empty.yaml", "# nothing\n"),
         ("list.json", list),
     ]), @"
-    list.json:3:92: CiliumNetworkPolicy data/lockdown is there twice => it is also at s.yaml:28:18
+    list.json:3:92: CiliumNetworkPolicy data/lockdown occurs twice => it is also at s.yaml:28:18
     more/b/other.yml:3:36: namespace `dta` is not in the topology => did you mean `data`?
     s.yaml:20:31: `empty.yaml` has no policy
     ");
@@ -126,7 +126,7 @@ fn entries_that_lead_nowhere() {
     std::fs::create_dir(empty.path("more")).unwrap();
     insta::assert_snapshot!(empty.lines(&empty.load(&["s.yaml"]).diagnostics), @"
     empty.yaml:3:36: namespace `dta` is not in the topology => did you mean `data`?
-    list.json:3:92: CiliumNetworkPolicy data/lockdown is there twice => it is also at s.yaml:28:18
+    list.json:3:92: CiliumNetworkPolicy data/lockdown occurs twice => it is also at s.yaml:28:18
     s.yaml:20:24: `more` has no policy => policies are in files that end in .yaml, .yml or .json
     ");
 }
@@ -146,7 +146,7 @@ fn refusals() {
     policies: [lockdown]\n  rejected: {data/lockdown: {by: agnet, saying: x}}
       s.yaml:21:34: `agnet` is not a word for `by` => did you mean `agent`?
     policies: [lockdown]\n  rejected: {data/lockdown: {by: agent, saying: ''}}
-      s.yaml:21:49: `saying` is empty, and every refusal says something
+      s.yaml:21:49: `saying` is empty, but every refusal has a message
     policies: [lockdown]\n  rejected: {data/lockdown: {by: agent}}
       s.yaml:21:29: `saying` is missing in `data/lockdown`
     policies: [lockdown]\n  rejected: {lockdown: {by: agent, saying: x}, data/lockdown: {by: agent, saying: y}}
@@ -181,7 +181,7 @@ fn plain_policies_need_no_topology() {
     p/c.yml:2:13: there is no CiliumNetworkPolicy in `cilium.io/v3` => write `cilium.io/v2`
     p/c.yml:3:18: `C` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters) => write `c`
     p/c.yml:3:18: [no-namespace] CiliumNetworkPolicy C has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
-    p/e.json:1:84: [twice] CiliumNetworkPolicy anywhere/a is there twice => it is also at p/a.yaml:3:18: of the two, the one applied last is in force
+    p/e.json:1:84: [twice] CiliumNetworkPolicy anywhere/a occurs twice => it is also at p/a.yaml:3:18: of the two, the one applied last is in force
     r:1:1: there is no file or folder `r`
     ");
     folder.write("s/s.yaml", GOOD.as_bytes());

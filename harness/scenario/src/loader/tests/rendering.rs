@@ -163,9 +163,9 @@ fn what_kubectl_reads_otherwise() {
     a document after an end and a beginning: CiliumNetworkPolicy shop/web
     CiliumNetworkPolicy shop/second
     0 ignored, 0 mistaken
-    a tab in a blank line: p.yaml:4:1: kubectl refuses the whole file: found character that cannot start any token => take the tab out of this blank line
+    a tab in a blank line: p.yaml:4:1: kubectl refuses the whole file: found character that cannot start any token => remove the tab from this blank line
     0 ignored, 0 mistaken
-    a tab before a comment: p.yaml:4:3: kubectl refuses the whole file: found character that cannot start any token => take the tab out of this blank line
+    a tab before a comment: p.yaml:4:3: kubectl refuses the whole file: found character that cannot start any token => remove the tab from this blank line
     0 ignored, 0 mistaken
     a tab in brackets: CiliumNetworkPolicy shop/web
     0 ignored, 0 mistaken
@@ -226,7 +226,7 @@ fn overlays() {
     insta::assert_snapshot!(told(&[("eu/p.yaml", POLICY), ("eu/q.yaml", POLICY)]), @r"
     CiliumNetworkPolicy shop/web
     CiliumNetworkPolicy shop/web
-    eu/q.yaml:3:18: [twice] CiliumNetworkPolicy shop/web is there twice => it is also at eu/p.yaml:3:18: of the two, the one applied last is in force
+    eu/q.yaml:3:18: [twice] CiliumNetworkPolicy shop/web occurs twice => it is also at eu/p.yaml:3:18: of the two, the one applied last is in force
     0 ignored, 0 mistaken
     ");
 }

@@ -41,13 +41,13 @@ fn how_services_are_reached() {
     {internalTrafficPolicy: Local, selects: {app: api}, ports
       nothing
     {headless: true, selects: {app: api}, ports
-      s.yaml:10:63: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
+      s.yaml:10:63: service `shop/front` is headless, so its ports are not translated => name the port of the pods on both sides
     {headless: true, internalTrafficPolicy: Local, selects: {app: api}, ports
-      s.yaml:10:57: `internalTrafficPolicy` means nothing for service `shop/front`: it is headless, and clients go to the addresses behind it => leave it out, or leave `headless` out
-      s.yaml:10:93: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
+      s.yaml:10:57: `internalTrafficPolicy` means nothing for service `shop/front`: it is headless, and clients use the addresses of its backends => leave it out, or leave `headless` out
+      s.yaml:10:93: service `shop/front` is headless, so its ports are not translated => name the port of the pods on both sides
     {headless: true, type: NodePort, selects: {app: api}, ports
       s.yaml:10:28: `headless` means nothing for service `shop/front`: a service of this `type` has an address => leave `type` or `headless` out
-      s.yaml:10:79: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
+      s.yaml:10:79: service `shop/front` is headless, so its ports are not translated => name the port of the pods on both sides
     {headless: yes please, selects: {app: api}, ports
       s.yaml:10:28: `headless` must be `true` or `false`, and this is text
     {type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24], selects: {app: api}, ports
@@ -60,7 +60,7 @@ fn how_services_are_reached() {
       s.yaml:10:32: `externalName` means nothing for service `shop/front`: it has endpoints or a type of its own => keep one of them
     {externalName: pya.example.test, selects: {app: api}, ports
       s.yaml:10:32: `externalName` means nothing for service `shop/front`: it has endpoints or a type of its own => keep one of them
-      s.yaml:10:32: `pya.example.test` leads to no host outside the cluster => did you mean `pay.example.test`?
+      s.yaml:10:32: `pya.example.test` is not the name of a host outside the cluster => did you mean `pay.example.test`?
     ");
     insta::assert_snapshot!(each(&[
         ("{selects: {app: api}, ports: {8080: 3000}}", "{externalName: pay.example.test}"),
@@ -74,7 +74,7 @@ fn how_services_are_reached() {
     {externalName: pay.example.test, headless: true}
       s.yaml:10:60: `headless` means nothing for service `shop/front`: with `externalName` it is a DNS name, and has neither address nor endpoints => leave it out
     {backends: [host], ports: {80: 443}}
-      s.yaml:10:44: nobody behind service `shop/front` serves tcp port 443 => what is behind it serves none
+      s.yaml:10:44: no backend of service `shop/front` serves tcp port 443 => its backends serve none
     nodes: {host: {address: 203.0.113.10}}
       s.yaml:13:20: `host` has the address 203.0.113.10 already
     nodes: {host: {address: x}, far: {labels: {'a b': c}, roles: [control plane]}}
@@ -130,15 +130,15 @@ fn ways_through_services() {
     tcp shop/front:8080 over far
       s.yaml:18:5: no node is called `far` => the nodes are: `host` and `remote-node`
     tcp shop/web:80 over host
-      s.yaml:18:5: only an attempt through a service leads over a node => name a service that is open to hosts outside, or leave out `over`
+      s.yaml:18:5: only an attempt through a service can go over a node => name a service that is open to hosts outside, or leave out `over`
     icmp shop/web over host
-      s.yaml:18:5: only an attempt through a service leads over a node => name a service that is open to hosts outside, or leave out `over`
+      s.yaml:18:5: only an attempt through a service can go over a node => name a service that is open to hosts outside, or leave out `over`
     tcp shop/front:8080 over host
       nothing
     tcp shop/front:8080 over remote-node
-      s.yaml:18:5: `remote-node` runs nothing behind service `shop/front`, whose externalTrafficPolicy is Local => write `over host`, or give the service `externalTrafficPolicy: Cluster`
+      s.yaml:18:5: `remote-node` runs no backend of service `shop/front`, whose externalTrafficPolicy is Local => write `over host`, or give the service `externalTrafficPolicy: Cluster`
     tcp shop/front:8080 over host
-      s.yaml:18:5: service `shop/front` is not open to hosts outside, which come over nodes => give it `type: NodePort` or `LoadBalancer`, or leave out `over`
+      s.yaml:18:5: service `shop/front` is not open to hosts outside, which enter through nodes => give it `type: NodePort` or `LoadBalancer`, or leave out `over`
     tcp shop/front:8080
       s.yaml:18:5: service `shop/front` does not offer tcp 8080 => it offers `3000/tcp`
     tcp shop/front:3000
@@ -213,13 +213,13 @@ fn where_pods_are_and_whom_they_ask() {
     nodes: {host: {}}\n  dns: {cache: shop/wbe}
       s.yaml:15:16: no pod is called `shop/wbe` => did you mean `shop/web`?
     nodes: {host: {}}\n  dns: {service: shop/front}
-      s.yaml:15:18: service `shop/front` does not offer port 53, on which pods ask for names => give it `ports: {53/udp: 53, 53: 53}`
+      s.yaml:15:18: service `shop/front` does not offer port 53, which pods use for queries => give it `ports: {53/udp: 53, 53: 53}`
     nodes: {host: {}}\n  dns: {service: shop/nothing}
       s.yaml:15:18: no service is called `shop/nothing` => the services are: `shop/front`
     client: {aliases: [www.example.test]}
       s.yaml:12:24: `www.example.test` is an alias of a host without a name => give the host `names`
     names: [pay.example.test], aliases: [pay.example.test]
-      s.yaml:13:71: `pay.example.test` leads to `pay` already
+      s.yaml:13:71: `pay.example.test` belongs to `pay` already
     names: [pay.example.test], aliases: [a.test -> b.test -> c.test, d.test -> b.test]
       nothing
     names: [pay.example.test], aliases: [a.test -> b.test, b.test -> c.test]
@@ -254,7 +254,7 @@ fn ports_of_the_node_that_lead_to_pods() {
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {80: 8080}}
       s.yaml:6:78: `shop/web` does not serve tcp port 8080 => let it serve the port: `serves: [tcp 8080]`
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {80: web, 80/tcp: 80}}
-      s.yaml:6:83: port 80/tcp is there twice
+      s.yaml:6:83: port 80/tcp occurs twice
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {30080: 80}}
       s.yaml:6:74: Cilium ignores 30080 as a port of the node for a pod: it is one for services => use a port outside of 30000-32767
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {0: 80, 80/icmp: 80, 81: 0}}
@@ -295,23 +295,23 @@ fn settings() {
     nodes: {host: {}}\n  settings: {policyAuditMode: true, ipv6.enabled: true, k8sNetworkPolicy: {enabled: false}}
       nothing
     nodes: {host: {}}\n  settings: {policyAuditMode: 'yes'}
-      s.yaml:15:14: the setting `policyAuditMode` has another value than it can have => give it `true` or `false`
+      s.yaml:15:14: the setting `policyAuditMode` has an invalid value => give it `true` or `false`
     nodes: {host: {}}\n  settings: {policyAuditMod: true}
       s.yaml:15:14: no setting of Cilium that matters to policies is called `policyAuditMod` => did you mean `policyAuditMode`?
     nodes: {host: {}}\n  settings: {policyEnforcementMode: sometimes}
-      s.yaml:15:14: the setting `policyEnforcementMode` has another value than it can have => give it `default`, `always` or `never`
+      s.yaml:15:14: the setting `policyEnforcementMode` has an invalid value => give it `default`, `always` or `never`
     nodes: {host: {}}\n  settings: {policyCIDRMatchMode: nodes}
       s.yaml:14:11: node `host` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it one: `nodes: {host: {address: 192.0.2.10}}`
     nodes: {host: {}}\n  settings: {policyCIDRMatchMode: pods}
-      s.yaml:15:14: the setting `policyCIDRMatchMode` has another value than it can have => give it `nodes`, or nothing
+      s.yaml:15:14: the setting `policyCIDRMatchMode` has an invalid value => give it `nodes`, or nothing
     nodes: {host: {}}\n  settings: {enableNonDefaultDenyPolicies: false}
       s.yaml:15:14: Cilium 1.16 does not know the setting `enableNonDefaultDenyPolicies` => say that the scenario holds for later ones: `cilium: '>=1.17'`
     nodes: {host: {}}\n  settings: {hostFirewall: {enabled: true}}
       nothing
     nodes: {host: {}}\n  settings: {labels: 'k8s:a.*b'}
-      s.yaml:15:14: the setting `labels` has another value than it can have => give it prefixes of keys, as `k8s:app k8s:!version`; other regular expressions are not modelled
+      s.yaml:15:14: the setting `labels` has an invalid value => give it prefixes of keys, as `k8s:app k8s:!version`; other regular expressions are not modelled
     nodes: {host: {}}\n  settings: {routingMode: vxlan}
-      s.yaml:15:14: the setting `routingMode` has another value than it can have => give it `native` or `tunnel`
+      s.yaml:15:14: the setting `routingMode` has an invalid value => give it `native` or `tunnel`
     nodes: {host: {}}\n  settings: [a]
       s.yaml:15:13: `settings` must be a mapping, and this is a list => write it in braces, each name with what it is: `{name: …}`
     ");
@@ -347,7 +347,7 @@ fn settings_of_a_file_of_values() {
     nothing
     nothing
     s.yaml:15:35: `policyAuditMode` has another value in `values.yaml` => line 2 has it: leave one of them out
-    values.yaml:1:1: the setting `policyEnforcementMode` has another value than it can have => give it `default`, `always` or `never`
+    values.yaml:1:1: the setting `policyEnforcementMode` has an invalid value => give it `default`, `always` or `never`
     nothing
     s.yaml:15:22: there is no file or folder `valuse.yaml`
     s.yaml:15:22: `values` does not name a file of Helm values => write `values: values.yaml`

@@ -64,7 +64,7 @@ fn differences_between_versions() {
     let cases: Vec<(&str, &str)> = cases.iter().map(|text| (cell, text.as_str())).collect();
     insta::assert_snapshot!(each(&cases), @r"
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.16', because: x, expect: {tcp data/redis:6379: {allow: client}}}
-      s.yaml:26:14: no Cilium version verdikt knows lies in `<1.16`
+      s.yaml:26:14: verdikt knows no Cilium version in `<1.16`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: '', expect: {tcp data/redis:6379: {allow: client}}}
       s.yaml:26:32: `because` is empty
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x}
@@ -75,9 +75,9 @@ fn differences_between_versions() {
       s.yaml:26:44: the step's `expect` has no attempt `tcp shop/web:80` => its attempts are: `tcp data/redis:6379`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: [cleint, data/redis]}}}
       s.yaml:26:74: no source is called `cleint` => did you mean `client`?
-      s.yaml:26:82: `data/redis` is the target, and no source of this attempt
+      s.yaml:26:82: `data/redis` is the target, and not a source of this attempt
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: client}, 'tcp  data/redis:6379': {allow: host}}}
-      s.yaml:26:82: the attempt `tcp  data/redis:6379` is in this difference already => line 26 has it: bring the cells together there
+      s.yaml:26:82: the attempt `tcp  data/redis:6379` is in this difference already => line 26 has it: merge the cells there
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: client}}}\n  - {cilium: '1.18', because: x, expect: {tcp data/redis:6379: {deny: client}}}
       s.yaml:27:71: for Cilium 1.18, the cell of `client` is given twice => it is also given at line 26
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, rejected: {}}\n  - {cilium: '1.18', because: x, rejected: {}}

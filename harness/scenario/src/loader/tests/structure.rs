@@ -117,7 +117,7 @@ fn texts_that_say_nothing() {
     cilium: '>=2.0'\nabout:
       s.yaml:2:9: `2.0` is not a Cilium version verdikt knows; it knows 1.16, 1.17, 1.18, 1.19 and 1.20
     cilium: '>1.20'\nabout:
-      s.yaml:2:9: no Cilium version verdikt knows lies in `>1.20`
+      s.yaml:2:9: verdikt knows no Cilium version in `>1.20`
     cilium: 1.19\nabout:
       s.yaml:2:9: `cilium` must be text, and this is a number => write it in quotes: without them YAML takes 1.20 for the number 1.2
     - step: locked
@@ -127,7 +127,7 @@ fn texts_that_say_nothing() {
     {}
       s.yaml:18:5: step `open` expects nothing
 
-      s.yaml:6:13: `shop/web` must be a mapping, and this is nothing => write `{}` where there is nothing to say
+      s.yaml:6:13: `shop/web` must be a mapping, and this is nothing => write `{}` for nothing
     "#);
     let head = GOOD.split_once("steps:").unwrap().0;
     insta::assert_snapshot!(lines(&[("s.yaml", &format!("{head}steps: []\n"))]), @"s.yaml:15:8: a scenario has at least one step");

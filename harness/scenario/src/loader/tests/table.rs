@@ -107,7 +107,7 @@ fn attempts_that_cannot_be_made() {
     ? tcp shop/api:8080\n    : {allow: others}
       s.yaml:18:7: `shop/api` does not serve tcp 8080 => 8080 is the port of service `shop/front` in front of it; it serves `http 3000`
     ? tcp shop/front:3000\n    : {allow: others}
-      s.yaml:18:7: service `shop/front` does not offer tcp 3000 => 3000 is the port of what is behind it; it offers `8080/tcp`
+      s.yaml:18:7: service `shop/front` does not offer tcp 3000 => 3000 is the port of its backends; it offers `8080/tcp`
     ? tcp shop/front:9\n    : {allow: others}
       s.yaml:18:7: service `shop/front` does not offer tcp 9 => it offers `8080/tcp`
     ? udp shop/front:8080\n    : {allow: others}
@@ -129,11 +129,11 @@ fn attempts_that_cannot_be_made() {
     ? http GET shop/web/ nonsense\n    : {allow: others}
       s.yaml:18:7: `nonsense` is not a header => write `Name=value`
     ? http GET nobody.example.test/\n    : {allow: others}
-      s.yaml:18:7: `nobody.example.test` leads nowhere in this topology => the names that lead somewhere are: `pay.example.test` and `front.shop.svc.cluster.local`
+      s.yaml:18:7: `nobody.example.test` does not resolve in this topology => the names that resolve are: `pay.example.test` and `front.shop.svc.cluster.local`
     ? http GET pay.example.tset:443/\n    : {allow: others}
-      s.yaml:18:7: `pay.example.tset` leads nowhere in this topology => did you mean `pay.example.test`?
+      s.yaml:18:7: `pay.example.tset` does not resolve in this topology => did you mean `pay.example.test`?
     ? tcp api.shop.svc.cluster.local:8080\n    : {allow: others}
-      s.yaml:18:7: `api.shop.svc.cluster.local` leads nowhere in this topology => the names that lead somewhere are: `pay.example.test` and `front.shop.svc.cluster.local`
+      s.yaml:18:7: `api.shop.svc.cluster.local` does not resolve in this topology => the names that resolve are: `pay.example.test` and `front.shop.svc.cluster.local`
     ? dns pay\n    : {allow: others}
       s.yaml:18:7: `pay` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test` => write the whole name: `api.example.test`, or of a service `web.shop.svc.cluster.local`
     ? dns Pay.example.test.\n    : {allow: others}
@@ -162,13 +162,13 @@ fn backends_that_cannot_answer() {
     ? tcp shop/front:8080 via shop/apy\n    : {allow: others}
       s.yaml:18:7: `shop/apy` is not behind service `shop/front` => did you mean `shop/api`?
     ? tcp shop/front:8080 via\n    : {allow: others}
-      s.yaml:18:7: `via` says nothing after a port => after it may stand the backend of a service, a node and `kept`: `tcp shop/front:8080 via namespace/pod`, `tcp shop/front:8080 over host`
+      s.yaml:18:7: `via` means nothing after a port => after it you can write the backend of a service, a node and `kept`: `tcp shop/front:8080 via namespace/pod`, `tcp shop/front:8080 over host`
     ? tcp data/redis:6379 via shop/api\n    : {allow: others}
-      s.yaml:18:7: `data/redis` is not a service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+      s.yaml:18:7: `data/redis` is not a service, and only a service has several backends => name the service by its namespace and name, or leave out `via`
     ? tcp front.shop.svc.cluster.local:8080 via shop/api\n    : {allow: others}
-      s.yaml:18:7: `front.shop.svc.cluster.local` is not a service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+      s.yaml:18:7: `front.shop.svc.cluster.local` is not a service, and only a service has several backends => name the service by its namespace and name, or leave out `via`
     ? dns pay.example.test via shop/api\n    : {allow: others}
-      s.yaml:18:7: a query asks the cluster's DNS server, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+      s.yaml:18:7: a query asks the cluster's DNS server, and only a service has several backends => name the service by its namespace and name, or leave out `via`
     ");
 }
 
@@ -212,27 +212,27 @@ fn verdicts_and_sources() {
     {allow: [shop/web, shop/api, client, pay]}
       s.yaml:18:5: `host` has no verdict for `tcp data/redis:6379` => name every source, or write `others`
     {allow: [shop/web, shop/api, client, pay, host, others]}
-      s.yaml:18:74: `others` stands for nobody: every source is named => leave it out
+      s.yaml:18:74: `others` stands for no source: every source is named => leave it out
     {allow: [client, client, others]}
       s.yaml:18:43: `client` has a verdict for this attempt already => line 18 says `allow`
     {allow: [client, others], deny: client}
       s.yaml:18:58: `client` has a verdict for this attempt already => line 18 says `allow`
     {allow: others, deny: [client, others]}
-      s.yaml:18:57: `others` stands twice for the same attempt
+      s.yaml:18:57: `others` occurs twice for the same attempt
     {allow: [data/redis, others]}
-      s.yaml:18:35: `data/redis` is the target, and no source of this attempt
+      s.yaml:18:35: `data/redis` is the target, and not a source of this attempt
     {allow: [shop/wbe, others]}
       s.yaml:18:35: no pod is called `shop/wbe` => did you mean `shop/web`?
     {allow: [web, others]}
       s.yaml:18:35: no source is called `web` => did you mean `shop/web`?
     {allow: [shop/front, others]}
-      s.yaml:18:35: `shop/front` is a service, and services attempt nothing => name the pods that make the attempt
+      s.yaml:18:35: `shop/front` is a service, and services make no attempts => name the pods that make the attempt
     {allow: [kube-system/coredns, others]}
       s.yaml:18:35: no pod is called `kube-system/coredns` => the sources are: `data/redis`, `shop/api`, `shop/web`, `client`, `pay` and `host`
     http GET shop/web/: {allow: others}\n    http GET shop/web:80/: {deny: others}
-      s.yaml:19:5: the attempt `http GET shop/web:80/` is in the table already => line 18 has it: bring the cells together there
+      s.yaml:19:5: the attempt `http GET shop/web:80/` is in the table already => line 18 has it: merge the cells there
     tcp data/redis:6379: {allow: others}\n    tcp  data/redis:6379: {deny: others}
-      s.yaml:19:5: the attempt `tcp  data/redis:6379` is in the table already => line 18 has it: bring the cells together there
+      s.yaml:19:5: the attempt `tcp  data/redis:6379` is in the table already => line 18 has it: merge the cells there
     ");
 }
 
@@ -320,9 +320,9 @@ fn patterns_that_cannot_be() {
     allow: [shopp/*, host]
       s.yaml:23:15: no source matches `shopp/*` => write `namespace/*` for all pods of a namespace
     allow: [shop/*]\n      deny egress: ['*/api', host]
-      s.yaml:24:21: `shop/api` matches two patterns with different verdicts => line 23 says `allow`: name it by itself
+      s.yaml:24:21: `shop/api` matches two patterns with different verdicts => line 23 says `allow`: name the source itself
     allow: ['*']
-      s.yaml:24:38: `others` stands for nobody: every source is named => leave it out
+      s.yaml:24:38: `others` stands for no source: every source is named => leave it out
     ");
 }
 
@@ -355,7 +355,7 @@ fn a_name_alone_in_several_namespaces() {
     assert_eq!(rows("allow: [data/*, shop/api], deny egress: shop/web"), expected);
     let mistakes = |verdicts: &str| lines(&[("s.yaml", &tried("front", verdicts))]);
     insta::assert_snapshot!(mistakes("allow: [shop/web, shop/api]"), @"s.yaml:19:5: `data/redis` has no verdict for `tcp front:8080` => name every source, or write `others`");
-    insta::assert_snapshot!(mistakes("allow: others, deny egress: client"), @"s.yaml:19:50: `client` looks the name up where no service has it => name the namespace of the service too, or leave the source out");
+    insta::assert_snapshot!(mistakes("allow: others, deny egress: client"), @"s.yaml:19:50: `client` looks the name up in a namespace without such a service => name the namespace of the service too, or leave the source out");
 }
 
 /// What a program would write: a URL, and names as a pod's search list completes them.
@@ -389,7 +389,7 @@ fn urls_and_relative_names() {
     tcp fornt:8080: {allow: others}
       s.yaml:18:5: no host or node is called `fornt` => did you mean `shop/front`?
     https GET shop/front:8080/: {allow: others}
-      s.yaml:18:5: nobody behind port 8080 of service `shop/front` serves HTTPS in this step
+      s.yaml:18:5: no backend of port 8080 of service `shop/front` serves HTTPS in this step
     http GET https://front.shop/: {allow: others}
       s.yaml:18:5: `https://front.shop/` is not an address of http => write `https GET front.shop/`
     ");
@@ -432,10 +432,10 @@ fn sources_that_are_none() {
     client: {only: target}
       nothing
     shop/api: {only: target, labels: {app: api}
-      s.yaml:23:15: `shop/api` is a target only, and attempts nothing => take `only: target` away from it
+      s.yaml:23:15: `shop/api` is only a target, and makes no attempts => remove `only: target` from it
     serves: [tcp 6379], only: source}
-      s.yaml:18:5: `data/redis` is a source only, and no attempt leads to it => take `only: source` away from it
-      s.yaml:22:5: `data/redis` is a source only, and no attempt leads to it => take `only: source` away from it
+      s.yaml:18:5: `data/redis` is only a source, and not a target => remove `only: source` from it
+      s.yaml:22:5: `data/redis` is only a source, and not a target => remove `only: source` from it
     client: {only: both}
       s.yaml:12:20: `both` is not a word for `only` => the words known here are `source` and `target`
     ");

@@ -50,7 +50,7 @@ fn what_is_served() {
     serves: [tcp]
       s.yaml:8:49: `tcp` does not say what is served => write `http 80` or `http 3000 as web`
     serves: [tpc 6379]
-      s.yaml:8:49: `tpc` is nothing a pod or host can serve => did you mean `tcp`?
+      s.yaml:8:49: `tpc` is not a protocol that a pod or host can serve => did you mean `tcp`?
     serves: [https 6379]
       nothing
     serves: [tcp 0]
@@ -95,9 +95,9 @@ fn services() {
     {selects: {app: nobody},
       s.yaml:10:5: the selector of service `shop/front` matches no pod => the labels of pods in namespace `shop` are `app: api` and `app: web`
     {selects: {},
-      s.yaml:10:5: service `shop/front` has an empty selector => name labels of the pods behind it
+      s.yaml:10:5: service `shop/front` has an empty selector => give it the labels of its pods
     {ports
-      s.yaml:10:5: service `shop/front` has nothing behind it => give it `selects` or `backends`
+      s.yaml:10:5: service `shop/front` has no backends => give it `selects` or `backends`
     {selects: {app: api}, backends: [pay],
       s.yaml:10:5: service `shop/front` has a selector and backends => keep `selects` or `backends`
     {backends: [pya], ports: {80: 443}}
@@ -105,7 +105,7 @@ fn services() {
     {backends: [pay], ports: {80: 443}}
       nothing
     {type: NodePort, backends: [pay], ports: {80: 443}}
-      s.yaml:10:5: service `shop/front` leads hosts outside the cluster to hosts outside the cluster => leave its `type` away, and attempt the hosts themselves from outside
+      s.yaml:10:5: service `shop/front` connects hosts outside the cluster with hosts outside the cluster => leave out its `type`, and attempt the hosts themselves from outside
     {type: LoadBalancer, selects: {app: api},
       nothing
     {type: Nodeport, selects: {app: api},
@@ -113,11 +113,11 @@ fn services() {
     ports: {}
       s.yaml:10:5: service `shop/front` offers no port => give it `ports: {80: 8080}`
     ports: {8080: 3001}
-      s.yaml:10:47: nobody behind service `shop/front` serves tcp port 3001 => what is behind it serves `http 3000`
+      s.yaml:10:47: no backend of service `shop/front` serves tcp port 3001 => its backends serve `http 3000`
     ports: {8080: web}
-      s.yaml:10:47: nobody behind service `shop/front` serves tcp port `web` => what is behind it serves `http 3000`
+      s.yaml:10:47: no backend of service `shop/front` serves tcp port `web` => its backends serve `http 3000`
     ports: {8080/udp: 3000}
-      s.yaml:10:47: nobody behind service `shop/front` serves udp port 3000 => what is behind it serves `http 3000`
+      s.yaml:10:47: no backend of service `shop/front` serves udp port 3000 => its backends serve `http 3000`
     ports: {http: 3000, 80/icmp: 3000}
       s.yaml:10:47: `http` is not a port: ports are numbers from 1 to 65535
       s.yaml:10:59: `icmp` is not a protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
@@ -156,20 +156,20 @@ fn hosts_and_nodes() {
     client: {address: 203.0.113.10}
       s.yaml:13:20: `client` has the address 203.0.113.10 already
     client: {names: [pay.example.test]}
-      s.yaml:13:42: `pay.example.test` leads to `client` already
+      s.yaml:13:42: `pay.example.test` belongs to `client` already
     client: {names: [Pay.example.test, localhost, a.b.svc.cluster.local]}
       s.yaml:12:22: `Pay.example.test` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test` => write `pay.example.test`
       s.yaml:12:40: `localhost` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
-      s.yaml:12:51: `a.b.svc.cluster.local` is a name of the cluster, and leads to no host outside it
+      s.yaml:12:51: `a.b.svc.cluster.local` is a name of the cluster, and is not the name of a host outside it
     client: {}\n    a.b: {}\n    others: {}
       s.yaml:13:5: `a.b` is not a host name (lower-case letters, digits and inner hyphens, no dots, at most 63 characters)
       s.yaml:14:5: `others` stands for every source not named, and is not a name
     client: {}\n    host: {}
-      s.yaml:13:5: `host` is the node that runs the pods, and no host outside the cluster => give the host another name
+      s.yaml:13:5: `host` is the node that runs the pods, not a host outside the cluster => give the host another name
     nodes: {host: {}, client: {}}
       s.yaml:14:21: `client` is a node and a host outside the cluster => give one of them another name
     nodes: {host: {}, health: {}}\n  cilium: [health]
-      s.yaml:14:21: `health` is also one of Cilium's own endpoints => give it another name, or take the endpoint off the list `cilium`
+      s.yaml:14:21: `health` is also one of Cilium's own endpoints => give it another name, or remove the endpoint from the list `cilium`
     nodes: {host: {}}\n  cilium: [helth]
       s.yaml:15:12: `helth` is not a word for an entry of `cilium` => did you mean `health`?
     "#);
@@ -183,7 +183,7 @@ fn includes_are_followed_and_cycles_reported() {
         lines(&[("s.yaml", &scenario), ("shared/a.yaml", "include: [b.yaml]\n"), ("shared/b.yaml", b)]);
     insta::assert_snapshot!(said, @"
     s.yaml:14:20: `bank` has the address 203.0.113.10 already
-    shared/b.yaml:1:11: `shared/a.yaml` includes itself in the end => take one include out
+    shared/b.yaml:1:11: `shared/a.yaml` includes itself => take one include out
     ");
     insta::assert_snapshot!(lines(&[("s.yaml", &scenario)]), @"s.yaml:4:13: there is no file or folder `shared/a.yaml`");
     insta::assert_snapshot!(lines(&[("s.yaml", &scenario), ("shared/a.yaml", "pod: {}\n")]), @"shared/a.yaml:1:1: unknown key `pod` => did you mean `pods`?");

@@ -25,7 +25,7 @@ pub(super) fn split_family(text: &str) -> (Option<IpFamily>, Cow<'_, str>) {
 /// The same attempt over one address family, if both ends can have such addresses.
 pub(super) fn of_family(attempt: Attempt, family: IpFamily, topology: &Topology) -> Result<Attempt, Mistake> {
     if matches!(attempt, Attempt::Dns { .. }) {
-        let mistake = Mistake::new("a query goes to the DNS server over whatever family that has");
+        let mistake = Mistake::new("a query uses the address family of the DNS server");
         return Err(mistake.help("write `dns` or `dns+tcp`".to_owned()));
     }
     if family == IpFamily::V6 && !topology.is_dual_stack() {

@@ -27,7 +27,7 @@ fn message_type(text: &str, family: IpFamily) -> Result<u8, Mistake> {
         let is_echo =
             ["echo", "ping", "echorequest", "echo-request"].contains(&text.to_ascii_lowercase().as_str());
         let help = if is_echo {
-            "an echo request has no word of its own: write `icmp shop/web`"
+            "an echo request needs no type: write `icmp shop/web`"
         } else {
             "write a number, or a name as in policies: `icmp Timestamp shop/web`"
         };
@@ -43,7 +43,7 @@ fn message_type(text: &str, family: IpFamily) -> Result<u8, Mistake> {
             Err(mistake.help("attempt the request: leave the type out".to_owned()))
         }
         (IpFamily::V6, 130..=137 | 143) => {
-            let message = format!("type {kind} is for neighbours on one wire, and no policy judges it");
+            let message = format!("type {kind} is for neighbours on one link, and no policy applies to it");
             Err(Mistake::new(message))
         }
         _ => Ok(kind),

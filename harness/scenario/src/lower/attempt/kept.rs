@@ -19,6 +19,6 @@ pub(super) fn on_connection(attempt: Attempt, topology: &Topology) -> Result<Att
         return Ok(Attempt::Kept { attempt: Box::new(attempt) });
     }
     let mistake =
-        Mistake::new(format!("`{endpoint}` does not serve plain TCP on port {port}, and says nothing back"));
+        Mistake::new(format!("`{endpoint}` does not serve plain TCP on port {port}, and sends nothing back"));
     Err(mistake.help(format!("let it serve `tcp {port}`")))
 }

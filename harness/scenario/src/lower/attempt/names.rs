@@ -65,7 +65,7 @@ pub(super) fn in_own_namespace(text: &str, topology: &Topology) -> Result<Option
         return Ok(Some(format!("{text}.{}.svc.{CLUSTER_DOMAIN}", service.namespace).parse()?));
     }
     let names: Vec<String> = named.iter().map(|service| format!("{text}.{}", service.namespace)).collect();
-    let message = format!("`{text}` means a service of the namespace of whoever looks it up");
+    let message = format!("`{text}` means a service in the namespace of the pod that looks it up");
     let names = listed(names.iter().map(String::as_str));
     Err(Mistake::new(message).help(format!("name the namespace too: {names}")))
 }

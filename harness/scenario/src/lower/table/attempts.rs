@@ -45,7 +45,7 @@ pub(super) fn attempts(
 fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
     if mistakes.are_many() && !may_lead_somewhere(&key.value, &context.draft.topology) {
         if !context.draft.broken.contains(target_text(&key.value)) {
-            let message = format!("the attempt `{}` leads nowhere", key.value);
+            let message = format!("the attempt `{}` has no target", key.value);
             mistakes.add(context.file, key.position, Mistake::new(message));
         }
         return None;
@@ -55,9 +55,8 @@ fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mis
             if let Some(target) = attempt.target().and_then(Target::endpoint)
                 && context.draft.only.get(&target.to_string()) == Some(&PartWord::Source)
             {
-                let mistake =
-                    Mistake::new(format!("`{target}` is a source only, and no attempt leads to it"));
-                let help = "take `only: source` away from it".to_owned();
+                let mistake = Mistake::new(format!("`{target}` is only a source, and not a target"));
+                let help = "remove `only: source` from it".to_owned();
                 mistakes.add(context.file, key.position, mistake.help(help));
                 return None;
             }
@@ -120,7 +119,7 @@ fn is_made_before(context: &TableContext<'_>, attempt: &Attempt) -> Result<(), M
     let Some(made) = attempt.kept().filter(|made| row_before(context, made).is_none()) else { return Ok(()) };
     let message = match context.before {
         None => "no step comes before this one, and no connection is kept".to_owned(),
-        Some(_) => "the step before makes no such connection, and none is kept".to_owned(),
+        Some(_) => "the step before opens no such connection, so none is kept".to_owned(),
     };
     Err(Mistake::new(message).help(format!("attempt `{made}` in the step before")))
 }

@@ -27,7 +27,7 @@ pub(crate) fn replaced_cells(
         for read in attempts {
             if let Some(line) = seen.get(&read.attempt) {
                 let message = format!("the attempt `{}` is in this difference already", key.value);
-                let help = format!("line {line} has it: bring the cells together there");
+                let help = format!("line {line} has it: merge the cells there");
                 mistakes.add(context.file, key.position, Mistake::new(message).help(help));
                 continue;
             }

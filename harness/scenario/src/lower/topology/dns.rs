@@ -51,7 +51,7 @@ fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mist
         return Ok(name);
     }
     let mistake =
-        Mistake::new(format!("service `{name}` does not offer port 53, on which pods ask for names"));
+        Mistake::new(format!("service `{name}` does not offer port 53, which pods use for queries"));
     Err(mistake.help("give it `ports: {53/udp: 53, 53: 53}`".to_owned()))
 }
 
@@ -65,7 +65,7 @@ fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> 
         return known_service(text, topology).map(Nameserver::Service);
     }
     if text.parse::<IpAddr>().is_ok() {
-        let mistake = Mistake::new(format!("`{text}` is an address, and DNS servers are named"));
+        let mistake = Mistake::new(format!("`{text}` is an address, but DNS servers are named"));
         let help =
             format!("make it a host outside: `world: {{resolver: {{address: {text}, serves: [dns 53]}}}}`");
         return Err(mistake.help(help));
@@ -79,7 +79,7 @@ fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> 
         let known: Vec<&str> =
             topology.world.keys().chain(topology.nodes.keys()).map(HostName::as_str).collect();
         let help = did_you_mean(text, "the hosts outside and the nodes are", &known);
-        return Err(Mistake::new(format!("`{text}` is no host outside and no node")).help(help));
+        return Err(Mistake::new(format!("`{text}` is neither a host outside nor a node")).help(help));
     };
     let serves_dns =
         |served: &Served| served.protocol == ServedProtocol::Dns && served.port.get() == DNS_PORT;
@@ -87,7 +87,7 @@ fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> 
         return Ok(Nameserver::Endpoint(endpoint));
     }
     let mistake =
-        Mistake::new(format!("`{text}` serves no DNS on port {DNS_PORT}, on which pods ask for names"));
+        Mistake::new(format!("`{text}` serves no DNS on port {DNS_PORT}, which pods use for queries"));
     Err(mistake.help(format!("let it serve `dns {DNS_PORT}`")))
 }
 

@@ -29,7 +29,7 @@ pub(super) fn lower(
         let (Some((port, protocol)), Some(target_port)) = (led, target_port) else { continue };
         let taken = all.iter().any(|other| (other.port, other.protocol) == (port, protocol));
         let problem = if taken {
-            Some(Mistake::new(format!("port {port}/{protocol} is there twice")))
+            Some(Mistake::new(format!("port {port}/{protocol} occurs twice")))
         } else {
             in_vain(pod, port).or_else(|| occupied(name, port, protocol, draft))
         };

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{TopologyDraft, TopologyPart, Winner, known_namespace, winners};
+use super::{TopologyDraft, TopologyPart, WinningKey, known_namespace, winners};
 use crate::file::{Located, RedirectFile};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::served::{labels, service_port, target_port};
@@ -15,7 +15,7 @@ use crate::topology::{LocalRedirect, RedirectFrontend, ServicePort, ServiceType,
 
 /// Reads the local redirect policies of every file; the later file wins.
 pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
-    for (key, Winner { file, position, value }) in winners(parts, |part| &part.redirects) {
+    for (key, WinningKey { file, position, value }) in winners(parts, |part| &part.redirects) {
         let name = key.parse::<NamespacedName>().map_err(Mistake::from);
         let name = name.and_then(|name| known_namespace(&name.namespace, draft).map(|()| name));
         let name = mistakes.keep(file, position, name);
@@ -42,7 +42,7 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
 /// A service that is only reachable in the cluster, or the address of a host outside.
 fn frontend(text: &str, topology: &Topology) -> Result<RedirectFrontend, Mistake> {
     if text.parse::<IpAddr>().is_ok() {
-        let mistake = Mistake::new(format!("`{text}` is an address, and what clients ask is named"));
+        let mistake = Mistake::new(format!("`{text}` is an address, but a frontend needs a name"));
         let help =
             format!("make it a host outside, and name that: `world: {{metadata: {{address: {text}}}}}`");
         return Err(mistake.help(help));
@@ -62,7 +62,7 @@ fn frontend(text: &str, topology: &Topology) -> Result<RedirectFrontend, Mistake
         return Ok(RedirectFrontend::Service(name));
     }
     let mistake = Mistake::new(format!(
-        "service `{name}` has no address that a local redirect policy takes: it is not of type ClusterIP, or has none"
+        "service `{name}` cannot be redirected: it is not of type ClusterIP, or has no address"
     ));
     Err(mistake.help("name a service of type `ClusterIP`, or a host outside".to_owned()))
 }
@@ -101,13 +101,13 @@ fn answer_mistake(name: &NamespacedName, redirect: &LocalRedirect, draft: &Topol
                 "local redirect policy `{name}` matches no pod of `{}` on the node `host`",
                 name.namespace
             );
-            let help = "pods of its own namespace alone answer, and those of the node of their clients";
+            let help = "only pods of its own namespace answer, on the node of their clients";
             return Some(Mistake::new(message).help(help.to_owned()));
         }
         let serves = |pod| target_served(topology, pod, led.protocol, &led.target).is_some();
         if let Some((pod, port)) = backends.iter().find(|(pod, _)| !serves(pod)) {
             let message = format!(
-                "`{pod}` answers for a local redirect policy, and serves no {} port {port}",
+                "`{pod}` answers for a local redirect policy, but serves no {} port {port}",
                 led.protocol
             );
             return Some(Mistake::new(message).help(format!("let it serve `{} {port}`", led.protocol)));
@@ -136,12 +136,12 @@ fn rival_mistake(
     });
     let (other, led) = clashes.next()?;
     let message = format!(
-        "local redirect policies `{other}` and `{name}` are both for {} port {} of `{}`: which of them holds depends on which Cilium \
+        "local redirect policies `{other}` and `{name}` are both for {} port {} of `{}`: which of them applies depends on which Cilium \
          reads first",
         led.protocol, led.port, from.value
     );
     Some(
         Mistake::new(message)
-            .help(format!("take the port out of one of them, or let `{other}` select all that answer")),
+            .help(format!("remove the port from one of them, or let `{other}` select all that answer")),
     )
 }

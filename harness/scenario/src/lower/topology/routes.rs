@@ -1,6 +1,6 @@
 //! The routes of the gateway.
 
-use super::{TopologyDraft, TopologyPart, Winner, winners};
+use super::{TopologyDraft, TopologyPart, WinningKey, winners};
 use crate::attempt::{Request, Target};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::served::port;
@@ -10,9 +10,9 @@ use crate::topology::{CiliumEndpoint, Endpoint, GatewayRoute, Port, Protocol, To
 
 /// Reads the routes of every file; the later file wins.
 pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
-    for (key, Winner { file, position, value }) in winners(parts, |part| &part.routes) {
+    for (key, WinningKey { file, position, value }) in winners(parts, |part| &part.routes) {
         if !draft.topology.cilium.contains(&CiliumEndpoint::Ingress) {
-            let mistake = Mistake::new(format!("`{key}` is a route, and the topology has no gateway"));
+            let mistake = Mistake::new(format!("`{key}` is a route, but the topology has no gateway"));
             mistakes.add(file, position, mistake.help("add `cilium: [ingress]`".to_owned()));
             continue;
         }
@@ -51,9 +51,9 @@ fn destination(text: &str, topology: &Topology) -> Result<(NamespacedName, Port)
     let (service, port) = (name.parse::<NamespacedName>()?, port(number)?);
     let Some(known) = topology.services.get(&service) else {
         if topology.pods.contains_key(&service) {
-            let mistake = Mistake::new(format!("`{service}` is a pod, and routes lead to services"));
+            let mistake = Mistake::new(format!("`{service}` is a pod, but routes need a service"));
             let help =
-                "put a service before it: `services: {namespace/name: {selects: {…}, ports: {80: 80}}}`";
+                "put a service in front of it: `services: {namespace/name: {selects: {…}, ports: {80: 80}}}`";
             return Err(mistake.help(help.to_owned()));
         }
         let known: Vec<String> = topology.services.keys().map(ToString::to_string).collect();
@@ -81,5 +81,5 @@ pub(crate) fn routed(target: &Target, request: &Request, topology: &Topology) ->
     }
     let known: Vec<String> = topology.routes.iter().map(ToString::to_string).collect();
     let help = format!("its routes are for {}", listed(known.iter().map(String::as_str)));
-    Err(Mistake::new(format!("no route of the gateway leads `{}` anywhere", request.path)).help(help))
+    Err(Mistake::new(format!("no route of the gateway matches `{}`", request.path)).help(help))
 }

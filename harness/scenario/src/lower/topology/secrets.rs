@@ -43,7 +43,8 @@ pub(super) fn declare(
     if let Some(shown) = certificate {
         let name = mistakes.keep(file, shown.position, secret(&shown.value, &draft.topology));
         if !serves.iter().any(|served| served.protocol == ServedProtocol::Https) {
-            let mistake = Mistake::new(format!("`{endpoint}` serves no https, and shows no certificate"));
+            let mistake =
+                Mistake::new(format!("`{endpoint}` serves no https, so it presents no certificate"));
             mistakes.add(file, shown.position, mistake.help("let it serve `https 443`".to_owned()));
         }
         draft.topology.certificates.extend(name.map(|name| (endpoint.clone(), name)));
@@ -65,7 +66,7 @@ fn secret(text: &str, topology: &Topology) -> Result<NamespacedName, Mistake> {
     let known: Vec<String> = topology.secrets.keys().map(ToString::to_string).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let help = if known.is_empty() {
-        format!("add it to the topology: `secrets: [{name}]`, or the manifest that makes it")
+        format!("add it to the topology: `secrets: [{name}]`, or its manifest")
     } else {
         did_you_mean(text, "the secrets are", &known)
     };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{TopologyDraft, Winner, address};
+use super::{TopologyDraft, WinningKey, address};
 use crate::file::{Located, ServiceFile, ServiceTypeWord, TrafficPolicyWord};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::suggest::did_you_mean;
@@ -16,11 +16,11 @@ use crate::topology::{Service, TrafficPolicy};
 /// The keys of a service that say how it is reached.
 pub(super) fn lower(
     name: &str,
-    winner: &Winner<'_, ServiceFile>,
+    winner: &WinningKey<'_, ServiceFile>,
     draft: &TopologyDraft,
     mistakes: &mut Mistakes,
 ) -> Service {
-    let Winner { file, value, .. } = winner;
+    let WinningKey { file, value, .. } = winner;
     if let Some((position, mistake)) = contradiction(name, value) {
         mistakes.add(file, position, mistake);
     }
@@ -79,7 +79,7 @@ fn contradiction(name: &str, value: &ServiceFile) -> Option<(Position, Mistake)>
         }
     }
     if is_headless {
-        let why = "it is headless, and clients go to the addresses behind it";
+        let why = "it is headless, and clients use the addresses of its backends";
         if let Some(word) = policy.or(ranges) {
             return told(word, why, "leave it out, or leave `headless` out");
         }
@@ -109,7 +109,7 @@ fn alias_of(text: &str, draft: &TopologyDraft) -> Result<DnsName, Mistake> {
     }
     let known: Vec<&str> = names().map(DnsName::as_str).collect();
     let help = did_you_mean(text, "the names of hosts outside are", &known);
-    Err(Mistake::new(format!("`{name}` leads to no host outside the cluster")).help(help))
+    Err(Mistake::new(format!("`{name}` is not the name of a host outside the cluster")).help(help))
 }
 
 /// An address that no host outside and no node has.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::service_reach;
-use super::{TopologyDraft, TopologyPart, Winner, known_backend, known_namespace, winners};
+use super::{TopologyDraft, TopologyPart, WinningKey, known_backend, known_namespace, winners};
 use crate::file::{ServiceFile, ServiceTypeWord};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::served::{labels, service_port, target_port};
@@ -16,11 +16,11 @@ use crate::topology::{
 /// Adds a service.
 pub(crate) fn lower(
     name: &str,
-    winner: &Winner<'_, ServiceFile>,
+    winner: &WinningKey<'_, ServiceFile>,
     draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) {
-    let Winner { file, position, value } = winner;
+    let WinningKey { file, position, value } = winner;
     let own = labels(&value.labels, file, mistakes);
     let selects = value.selects.as_ref().map(|selects| labels(selects, file, mistakes));
     let mut backends = BTreeSet::new();
@@ -66,26 +66,28 @@ fn behind_mistake(
     let all_outside = backends.iter().all(|backend| draft.topology.world.contains_key(backend));
     let (message, help) = match (selects, value.backends.is_empty()) {
         (Some(selects), true) if selects.is_empty() => {
-            (format!("service `{name}` has an empty selector"), "name labels of the pods behind it")
+            (format!("service `{name}` has an empty selector"), "give it the labels of its pods")
         }
         (Some(_), false) => {
             (format!("service `{name}` has a selector and backends"), "keep `selects` or `backends`")
         }
         (None, false) if all_outside && !matches!(value.service_type, ServiceTypeWord::ClusterIp) => (
-            format!("service `{name}` leads hosts outside the cluster to hosts outside the cluster"),
-            "leave its `type` away, and attempt the hosts themselves from outside",
+            format!("service `{name}` connects hosts outside the cluster with hosts outside the cluster"),
+            "leave out its `type`, and attempt the hosts themselves from outside",
         ),
         (Some(_), true) | (None, false) => return None,
-        (None, true) => {
-            (format!("service `{name}` has nothing behind it"), "give it `selects` or `backends`")
-        }
+        (None, true) => (format!("service `{name}` has no backends"), "give it `selects` or `backends`"),
     };
     Some(Mistake::new(message).help(help.to_owned()))
 }
 
 /// The ports of a service; the flag tells whether all of them were understood.
-fn ports(name: &str, winner: &Winner<'_, ServiceFile>, mistakes: &mut Mistakes) -> (Vec<ServicePort>, bool) {
-    let Winner { file, position, value } = winner;
+fn ports(
+    name: &str,
+    winner: &WinningKey<'_, ServiceFile>,
+    mistakes: &mut Mistakes,
+) -> (Vec<ServicePort>, bool) {
+    let WinningKey { file, position, value } = winner;
     // An alias of an outside name, and addresses of others, have ports of their own.
     let may_have_none = value.external_name.is_some() || value.headless.as_ref().is_some_and(|it| it.value);
     let mut ports: Vec<ServicePort> = Vec::new();
@@ -104,7 +106,7 @@ fn ports(name: &str, winner: &Winner<'_, ServiceFile>, mistakes: &mut Mistakes) 
         let is_headless = value.headless.as_ref().is_some_and(|it| it.value);
         if is_headless && target != TargetPort::Number(port) {
             let mistake =
-                Mistake::new(format!("nobody translates the ports of service `{name}`, which is headless"));
+                Mistake::new(format!("service `{name}` is headless, so its ports are not translated"));
             mistakes.add(
                 file,
                 key.position,
@@ -127,7 +129,7 @@ pub(crate) fn check(
     broken: &BTreeSet<String>,
     mistakes: &mut Mistakes,
 ) {
-    for (text, Winner { file, position, value }) in winners(parts, |part| &part.services) {
+    for (text, WinningKey { file, position, value }) in winners(parts, |part| &part.services) {
         let Ok(name) = text.parse::<NamespacedName>() else { continue };
         let is_known = steps.iter().any(|topology| topology.namespaces.contains_key(&name.namespace));
         let siblings = format!("{}/", name.namespace);
@@ -162,8 +164,8 @@ pub(crate) fn check(
                     TargetPort::Number(number) => number.to_string(),
                     TargetPort::Name(name) => format!("`{name}`"),
                 };
-                let message = format!("nobody behind service `{name}` serves {protocol} port {target}");
-                let help = format!("what is behind it serves {}", listed(offers.iter().map(String::as_str)));
+                let message = format!("no backend of service `{name}` serves {protocol} port {target}");
+                let help = format!("its backends serve {}", listed(offers.iter().map(String::as_str)));
                 mistakes.add(file, key.position, Mistake::new(message).help(help));
             }
         }

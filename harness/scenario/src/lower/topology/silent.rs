@@ -8,7 +8,7 @@ use crate::lower::mistake::{Mistake, Mistakes};
 use crate::topology::Endpoint;
 
 /// The keys that say whether an endpoint answers.
-pub(super) struct Silence<'a> {
+pub(super) struct SilenceKeys<'a> {
     /// `silent`, if it is there.
     pub(super) written: Option<&'a Located<bool>>,
     /// `only`, if it is there.
@@ -20,7 +20,7 @@ pub(super) struct Silence<'a> {
 /// Records whether an endpoint is silent: then it is only a target.
 pub(super) fn declare(
     endpoint: Endpoint,
-    silence: &Silence<'_>,
+    silence: &SilenceKeys<'_>,
     draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) {
@@ -29,7 +29,7 @@ pub(super) fn declare(
         return;
     };
     if silence.only == Some(PartWord::Source) {
-        let message = format!("`{endpoint}` is silent and a source: it would hear no answer");
+        let message = format!("`{endpoint}` is silent and a source, but it would receive no answer");
         let help = "leave `silent` out, or `only`".to_owned();
         mistakes.add(silence.file, written.position, Mistake::new(message).help(help));
     }

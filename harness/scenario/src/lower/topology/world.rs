@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::secrets::{self, Certificates};
-use super::silent::{self, Silence};
-use super::{TopologyDraft, TopologyPart, Winner, address, all_served, host_name, winners};
+use super::silent::{self, SilenceKeys};
+use super::{TopologyDraft, TopologyPart, WinningKey, address, all_served, host_name, winners};
 use crate::file::Located;
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::name::DnsName;
@@ -19,7 +19,7 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
     let hosts = winners(parts, |part| &part.world);
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
     let mut addresses: BTreeMap<&str, IpAddr> = BTreeMap::new();
-    for (name, Winner { file, value, .. }) in &hosts {
+    for (name, WinningKey { file, value, .. }) in &hosts {
         let Some(written) = &value.address else { continue };
         let Some(address) = mistakes.keep(file, written.position, address(&written.value)) else { continue };
         let node = draft.topology.nodes.iter().find(|(_, node)| node.address == Some(address));
@@ -33,7 +33,7 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
     }
     let mut free = (1..=254).map(|last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
     let mut names: BTreeMap<DnsName, &str> = BTreeMap::new();
-    for (name, Winner { file, position, value }) in &hosts {
+    for (name, WinningKey { file, position, value }) in &hosts {
         let (serves, understood) = all_served(&value.serves, file, mistakes);
         if !understood {
             draft.broken.insert((*name).to_owned());
@@ -47,7 +47,7 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         };
         if *name == LOCAL_NODE {
             let mistake =
-                Mistake::new("`host` is the node that runs the pods, and no host outside the cluster");
+                Mistake::new("`host` is the node that runs the pods, not a host outside the cluster");
             mistakes.add(file, *position, mistake.help("give the host another name".to_owned()));
         }
         if let Some(name) = host_name(name, file, *position, draft, mistakes) {
@@ -61,7 +61,7 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
                 let second = mistakes.keep(file, written.position, second);
                 draft.topology.second_addresses.extend(second.map(|second| (name.clone(), second)));
             }
-            let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
+            let silence = SilenceKeys { written: value.silent.as_ref(), only: value.only, file };
             let endpoint = Endpoint::World(name.clone());
             silent::declare(endpoint.clone(), &silence, draft, mistakes);
             let certificates =
@@ -109,12 +109,12 @@ fn dns_names<'a>(
 fn outside_name(text: &str) -> Result<DnsName, Mistake> {
     let name = text.parse::<DnsName>()?;
     if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
-        let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
+        let message = format!("`{name}` is a name of the cluster, and is not the name of a host outside it");
         return Err(Mistake::new(message));
     }
     Ok(name)
 }
 
 fn leads_already(name: &DnsName, owner: &str) -> Mistake {
-    Mistake::new(format!("`{name}` leads to `{owner}` already"))
+    Mistake::new(format!("`{name}` belongs to `{owner}` already"))
 }
