@@ -203,13 +203,8 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         policies: policies.iter().filter_map(short_name).collect(),
         request,
     };
-    Ok(Some(HubbleEvent::Flow(Box::new(ReportedFlow {
-        flow,
-        is_reply,
-        node,
-        source_names,
-        destination_names,
-    }))))
+    let reported = ReportedFlow { flow, is_reply, node, source_names, destination_names };
+    Ok(Some(HubbleEvent::Flow(Box::new(reported))))
 }
 
 fn direction_of(number: i32) -> Option<FlowDirection> {

@@ -38,12 +38,10 @@ macro_rules! minors {
 
 // A new minor is one row here; it behaves like the one before it. Then:
 //
-// 1. compare it with vectors of its own: `cargo run --release -p verdikt-engine --example vectors -- --cilium 1.N
-// FILES`;
+// 1. compare it with vectors: `cargo run --release -p verdikt-engine --example vectors -- --cilium 1.N FILES`;
 // 2. write what differs into `harness/engine/src/behaviour.rs`, with `since` or `only`, and nowhere else;
-// 3. add its release to `clusters/versions.yaml` and its profile to `clusters/`; tests of `verdikt-kind` fail without
-// them;
-// 4. correct the range in the README, which a test of `verdikt` compares with this list.
+// 3. add its release to `clusters/versions.yaml` and its profile to `clusters/`: tests of `verdikt-kind` ask for both;
+// 4. correct the range in README and book, which a test of `verdikt` compares with this list.
 minors! {
     V1_16 = 16,
     V1_17 = 17,

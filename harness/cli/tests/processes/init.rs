@@ -75,7 +75,7 @@ fn a_first_scenario_passes() {
     # Made by `verdikt init deploy`: the verdicts of these manifests and policies, as the policy model predicts them.
     # Read the table as you would read a snapshot: it says what is, not what was meant.
     scenario: deploy
-    about: FailureContent the policies allow and deny today.
+    about: What the policies allow and deny today.
     topology:
       manifests: [../deploy/]
       world:

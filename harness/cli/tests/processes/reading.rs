@@ -108,8 +108,8 @@ fn what_is_meant_otherwise_is_warned_of() {
 
     check 13-filtered-label.yaml: exit code 0
     --- stderr
-    warning[filtered-label]: Cilium leaves the label pod-template-hash out of identities by default: no
-                             pod is known by it
+    warning[filtered-label]: Cilium leaves the label pod-template-hash out of identities by default: it
+                             selects no pod
      --> 13-filtered-label.yaml:5:46
       |
     5 |   endpointSelector: {matchLabels: {app: web, pod-template-hash: 7d9f}}

@@ -574,15 +574,21 @@ fn differences_between_versions_stand_in_one_table() {
 }
 
 #[test]
-fn the_readme_names_the_known_versions() {
+fn readme_and_book_name_the_known_versions() {
     let [oldest, newest] = CiliumVersion::RANGE;
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let option = format!("`--cilium {oldest}` to `{newest}` (default {newest}");
+    let range = format!("Cilium {oldest} to {newest} and Hubble");
     let wanted = [
-        format!("`--cilium {oldest}` to `{newest}` (default {newest}"),
-        format!("Cilium {oldest} to {newest} and Hubble"),
+        ("README.md", &option),
+        ("README.md", &range),
+        ("docs/src/commands.md", &option),
+        ("docs/src/concepts.md", &range),
+        ("docs/src/clusters.md", &range),
     ];
-    let missing: Vec<String> = wanted.into_iter().filter(|words| !readme.contains(words)).collect();
-    none(&missing, "write these words into README.md");
+    let lacks = |path: &str, words: &str| !fs::read_to_string(root().join(path)).unwrap().contains(words);
+    let missing = wanted.into_iter().filter(|(path, words)| lacks(path, words));
+    let missing: Vec<String> = missing.map(|(path, words)| format!("{path}: {words}")).collect();
+    none(&missing, "write these words into these files");
 }
 
 /// Every test that SECURITY.md names as `file::test` is there.

@@ -193,7 +193,7 @@ fn what_each_field_changes() {
     a negative reason: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (no reason is given)
     a policy drop: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (no rule allows it)
     a policy drop somewhere: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp egress drop DROPPED (no rule allows it)
-    another drop: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress drop DROPPED (nobody is there)
+    another drop: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress drop DROPPED (no endpoint has this address)
     a drop without addresses: 1 event of node1 may be missing, 0.500 s to 0.500 s: Hubble sent a policy verdict without addresses
     a trace: nothing
     no event type: nothing

@@ -54,10 +54,10 @@ fn routes_of_a_gateway() {
     route shop.example.test/: shop/web:80
     route shop.example.test/admin: shop/admin:90
     skipped 1 rule of HTTPRoute (by more than paths)
-    skipped 1 rule of HTTPRoute (with conditions other than a path prefix)
     skipped 1 rule of HTTPRoute (to a service of another namespace)
     skipped 1 rule of HTTPRoute (to several services, or none)
     skipped 3 rule of HTTPRoute (with a wildcard in its host)
+    skipped 1 rule of HTTPRoute (with conditions other than a path prefix)
     skipped 1 rule of HTTPRoute (with filters)
     a.yaml:14:904: warning[route-without-service]: a route names service shop/web with the TCP port 81, which does not exist => correct the name or port, or name the files with the service too
     ");
@@ -126,8 +126,8 @@ fn ingresses() {
     route a.example.test/v1: shop/web:80
     route /: shop/admin:90
     skipped 1 Ingress (of another class than Cilium's)
-    skipped 2 rule of Ingress (with conditions other than a path prefix)
     skipped 1 rule of Ingress (for a path of another route)
     skipped 1 rule of Ingress (to something that is not a service)
+    skipped 2 rule of Ingress (with conditions other than a path prefix)
     ");
 }

@@ -155,7 +155,7 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; refused
       shop/stock: inconclusive: the client saw: refused, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound; vanished dropped; timed out
-      shop/stock: inconclusive: the client saw: timed out, and its packet was dropped: nobody is there (by nothing, 1 flows), Inconclusive, 1500 ms
+      shop/stock: inconclusive: the client saw: timed out, and its packet was dropped: no endpoint has this address (by nothing, 1 flows), Inconclusive, 1500 ms
     bound; ingress forwarded; arrived; timed out
       shop/stock: inconclusive: the client saw: timed out, and it reached its server, and the answer was lost (by nothing, 1 flows), Inconclusive, 1500 ms
     bound; ingress dropped; arrived

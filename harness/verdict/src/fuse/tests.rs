@@ -479,7 +479,7 @@ fn reasons_say_what_was_seen() {
     the client saw: timed out, and no flow says that a policy denied it
     the client saw: timed out, and flows may be missing: the stream was cut
     the client saw: timed out, and it reached its server, and the answer was lost
-    the client saw: timed out, and its packet was dropped: nobody is there
+    the client saw: timed out, and its packet was dropped: no endpoint has this address
     the client saw: refused, and no flow says that a policy denied it
     the client saw: name refused, and no flow says that a policy denied it
     the client saw: name failed: ServFail, and no flow says that a policy denied it

@@ -267,8 +267,8 @@ fn a_node_without_the_address(#[case] nodes: &str, #[case] attempt: &str, #[case
 )]
 #[case::to_pods_of_another_namespace(
     "shop/r: {from: pay, selects: {app: redis}, ports: {443: 6379}}",
-    "s.yaml:15:5: local redirect policy `shop/r` matches no pod of `shop` on the node `host` => pods of its own namespace alone \
-     answer, and those of the node of their clients"
+    "s.yaml:15:5: local redirect policy `shop/r` matches no pod of `shop` on the node `host` => only pods of its own namespace \
+     answer, on the node of their clients"
 )]
 #[case::to_a_port_that_nobody_serves(
     "data/r: {from: pay, selects: {app: redis}, ports: {443: 80}}",
