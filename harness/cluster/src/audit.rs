@@ -67,12 +67,9 @@ impl Cluster {
             let deadline = Instant::now() + CHANGE;
             loop {
                 match exec::output(connection, agent, &set, CHANGE).await {
-                    // The endpoint of an earlier pod of the same name is gone.
-                    Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => return Ok(()),
-                    // The busier the agent, the fewer changes it takes at once.
-                    // https://docs.cilium.io/en/stable/configuration/api-rate-limiting/
+                    Err(ExecError::Failed { reason, .. }) if is_gone(&reason) => return Ok(()),
                     Err(ExecError::Failed { reason, .. })
-                        if reason.contains("[429]") && Instant::now() < deadline =>
+                        if is_busy(&reason) && Instant::now() < deadline =>
                     {
                         tokio::time::sleep(PAUSE).await;
                     }
@@ -95,4 +92,36 @@ fn endpoints(said: &str, pods: &BTreeMap<String, AuditMode>) -> Vec<(String, Aud
         Some((endpoint["id"].as_u64()?.to_string(), *pods.get(name?)?))
     });
     ours.collect()
+}
+
+/// Whether the agent has removed the endpoint, or is about to: it belonged to an earlier pod of the same name.
+fn is_gone(reason: &str) -> bool {
+    reason.contains("[404]") || reason.contains("endpoint is in the process of being removed")
+}
+
+/// Whether the agent takes no further change for now: the busier it is, the fewer it takes at once.
+/// <https://docs.cilium.io/en/stable/configuration/api-rate-limiting/>
+fn is_busy(reason: &str) -> bool {
+    reason.contains("[429]")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::not_there("[PATCH /endpoint/{id}/config][404] patchEndpointIdConfigNotFound", true, false)]
+    #[case::in_removal(
+        "[PATCH /endpoint/{id}/config][500] patchEndpointIdConfigFailed \"lock failed: endpoint is in the process of being \
+         removed\"",
+        true,
+        false
+    )]
+    #[case::too_many("[PATCH /endpoint/{id}/config][429] patchEndpointIdConfigTooManyRequests", false, true)]
+    #[case::refused("[PATCH /endpoint/{id}/config][400] patchEndpointIdConfigInvalid", false, false)]
+    fn what_an_agent_says(#[case] reason: &str, #[case] gone: bool, #[case] busy: bool) {
+        assert_eq!((is_gone(reason), is_busy(reason)), (gone, busy));
+    }
 }
