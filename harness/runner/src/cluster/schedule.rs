@@ -2,8 +2,7 @@
 //!
 //! Namespaces are renamed if that lets more scenarios run at the same time, and if the scenario does not depend on their
 //! names. Scenarios that have to wait for one another start first, the longest chain before others, so that those left
-//! for the end can run at the same time; before them those that serve in the networks of nodes. The pods of a few waiting
-//! scenarios are created in advance.
+//! for the end can run at the same time. The pods of a few waiting scenarios are created in advance.
 
 mod begun;
 #[cfg(test)]
@@ -99,7 +98,7 @@ impl<'a> ClusterSchedule<'a> {
         let mut schedule = Self { candidates, order: Vec::new(), begun, let_in };
         let times: Vec<Duration> = scenarios.iter().map(expected_time).collect();
         let claims: Vec<_> = schedule.candidates.iter().map(Candidate::claims).collect();
-        let order = starting_order(&times, &claims);
+        let order = longest_chain_first(&times, &claims);
         schedule.order = order;
         schedule
     }
@@ -160,15 +159,7 @@ impl<'a> ClusterSchedule<'a> {
     }
 }
 
-/// The order in which scenarios should start: first those that serve in the networks of nodes, which would otherwise wait until
-/// all that use nodes are through.
-fn starting_order(times: &[Duration], claims: &[BTreeSet<Claim<'_>>]) -> Vec<usize> {
-    let mut order = longest_chain_first(times, claims);
-    order.sort_by_key(|index| !claims[*index].contains(&Claim::Nodes));
-    order
-}
-
-/// The order by chains: first those that claim the resource whose scenarios take the longest time
+/// The order in which scenarios should start: first those that claim the resource whose scenarios take the longest time
 /// together.
 fn longest_chain_first<C: Ord>(times: &[Duration], claims: &[BTreeSet<C>]) -> Vec<usize> {
     let mut chains: BTreeMap<&C, Duration> = BTreeMap::new();

@@ -135,15 +135,3 @@ fn the_longest_chain_begins_first(#[case] scenarios: &[(u64, &'static str)], #[c
     let claims: Vec<BTreeSet<&str>> = scenarios.iter().map(|(_, name)| claims(name)).collect();
     assert_eq!(longest_chain_first(&times, &claims), expected);
 }
-
-#[test]
-fn servers_on_nodes_begin_before_all_others() {
-    let claims = [
-        BTreeSet::from([Claim::Namespace("shop")]),
-        BTreeSet::from([Claim::Nodes]),
-        BTreeSet::from([Claim::Namespace("shop")]),
-        BTreeSet::from([Claim::Nodes, Claim::Namespace("bank")]),
-    ];
-    let times = [9, 1, 3, 2].map(Duration::from_secs);
-    assert_eq!(starting_order(&times, &claims), [3, 1, 0, 2]);
-}
