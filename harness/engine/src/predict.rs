@@ -104,7 +104,7 @@ impl<'a> PolicyModel<'a> {
         let (name, protocol) = match attempt.plain() {
             Attempt::Dns { name, protocol } => (name, *protocol),
             _ => match attempt.target()? {
-                Target::Name(name) => (name, Protocol::Udp),
+                Target::Name(name) if self.topology.asks_cluster_dns(source) => (name, Protocol::Udp),
                 _ => return None,
             },
         };

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document;
@@ -298,6 +299,31 @@ spec:
     let (source, attempt) = &cells[1];
     let step = model.in_step([(source, attempt)]);
     assert_eq!(step.predict(source, attempt).answer.to_string(), "allow");
+}
+
+/// Policies may send the gateway's own queries through the DNS proxy, but its connections need none.
+#[rstest]
+#[case::query("dns api.example.test", true)]
+#[case::connection("tcp api.example.test:80", false)]
+fn the_gateway_learns_names_by_queries_alone(#[case] made: &str, #[case] learns: bool) {
+    let policies = "
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: gateway}
+spec:
+  endpointSelector: {matchExpressions: [{key: \"reserved:ingress\", operator: Exists}]}
+  egress:
+  - toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]
+    toPorts:
+    - ports: [{port: \"53\", protocol: ANY}]
+      rules: {dns: [{matchPattern: \"*\"}]}
+";
+    let (mut topology, manifests) = (topology(), manifests(policies));
+    topology.cilium.insert(CiliumEndpoint::Ingress);
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let (source, made) = (endpoint("ingress"), attempt(made));
+    let step = model.in_step([(&source, &made)]);
+    assert_eq!(*step.learned() != Learned::default(), learns);
 }
 
 const ROUTES: &str = "
