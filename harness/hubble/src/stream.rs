@@ -4,7 +4,7 @@
 //! the last event on. What it tells twice is told once. Where nobody can say that nothing was lost meanwhile, a
 //! [`LossWindow`] says so: attempts in its window prove nothing by silence and want to be made again.
 //!
-//! Flows have the time of their node's clock, [`News::Flow::received`] that of the caller's.
+//! Flows have the time of their node's clock, [`SourceEvent::Flow::received`] that of the caller's.
 
 mod following;
 mod memory;
