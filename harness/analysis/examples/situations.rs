@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use verdikt_analysis::diff::{ComparedSituation, Diff};
 use verdikt_analysis::matrix::Matrix;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Pod, Topology};
@@ -99,7 +99,7 @@ fn measure(what: &str, workloads: usize, namespaces: usize, policies: usize) -> 
     let (topology, manifests) = synthetic(workloads, namespaces, policies);
     let before = cpu_time();
     let options = ModelOptions::default();
-    let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &options, &LearnedNames::default());
     let compiled = cpu_time();
     let found = if what == "matrix" {
         let matrix = Matrix::new(&model);
@@ -107,7 +107,7 @@ fn measure(what: &str, workloads: usize, namespaces: usize, policies: usize) -> 
     } else {
         let mut changed = manifests.clone();
         changed[policies / 2] = manifest(&policy(policies / 2 + 1, namespaces, 3));
-        let head = PolicyModel::new(&topology, &changed, &options, &Learned::default());
+        let head = PolicyModel::new(&topology, &changed, &options, &LearnedNames::default());
         let base = ComparedSituation { model: &model, manifests: &manifests };
         let diff = Diff::new(base, ComparedSituation { model: &head, manifests: &changed });
         format!("{} changes", diff.changes.len())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use verdikt_engine::party::TrafficKind;
+use verdikt_engine::model_endpoint::TrafficKind;
 use verdikt_engine::rule::Direction;
 
 /// The rules of a proxy for the traffic that is sent to it.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use verdikt_engine::party::TrafficKind;
+use verdikt_engine::model_endpoint::TrafficKind;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::access::{Access, AccessProfile, Interval, transport_word};

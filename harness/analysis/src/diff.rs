@@ -96,7 +96,7 @@ impl fmt::Display for ChangeKind {
 
 /// What happens to the traffic in some intervals, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Flip {
+pub struct AccessChange {
     /// The intervals.
     pub intervals: Vec<Interval>,
     /// The kind of change.
@@ -117,7 +117,7 @@ pub struct TrafficChange {
     /// The destinations. An end that is also a source does not stand for its traffic to itself.
     pub destinations: Vec<TrafficEnd>,
     /// What changes.
-    pub flips: Vec<Flip>,
+    pub flips: Vec<AccessChange>,
     /// Whether the reasons of all pairs of ends were determined, and not only of some.
     pub all_reasons: bool,
 }
@@ -181,7 +181,7 @@ impl Diff {
         };
         for group in universe.groups() {
             let ends = group.ends.iter().filter(|end| matches!(end, TrafficEnd::Endpoint(_))).cloned();
-            match group.parties.as_slice() {
+            match group.model_endpoints.as_slice() {
                 [None, Some(_)] => diff.appeared.extend(ends),
                 [Some(_), None] => diff.gone.extend(ends),
                 _ => {}
@@ -225,7 +225,7 @@ fn changes(
     let groups = universe.groups();
     // The number of ends of each group that are reported, if both situations have it.
     let count = |group: &EndGroup| {
-        let in_both = group.parties.iter().all(Option::is_some);
+        let in_both = group.model_endpoints.iter().all(Option::is_some);
         if in_both { shown(group.ends.iter(), base, head).count() } else { 0 }
     };
     let counts: Vec<usize> = groups.iter().map(count).collect();
@@ -301,11 +301,11 @@ impl ChangeReasons<'_> {
         destinations: &[usize],
         budget: &mut usize,
     ) -> TrafficChange {
-        let mut flips: Vec<Flip> = Vec::new();
+        let mut flips: Vec<AccessChange> = Vec::new();
         for (interval, old, new) in signature {
             match flips.iter_mut().find(|flip| flip.old == *old && flip.new == *new) {
                 Some(flip) => flip.intervals.push(*interval),
-                None => flips.push(Flip {
+                None => flips.push(AccessChange {
                     intervals: vec![*interval],
                     old: old.clone(),
                     new: new.clone(),
@@ -340,19 +340,20 @@ impl ChangeReasons<'_> {
     fn add_reasons(
         &self,
         (from, to): (usize, usize),
-        flips: &[Flip],
+        flips: &[AccessChange],
         found: &mut [BTreeSet<(Reason, Reason)>],
     ) {
         let reasons_in = |situation: usize, model: &PolicyModel<'_>| {
-            let party = |group: usize| self.universe.groups()[group].parties[situation].as_ref();
-            Some(reasons(model, party(from)?, party(to)?))
+            let model_endpoint =
+                |group: usize| self.universe.groups()[group].model_endpoints[situation].as_ref();
+            Some(reasons(model, model_endpoint(from)?, model_endpoint(to)?))
         };
         let (Some(old), Some(new)) = (reasons_in(0, self.base.model), reasons_in(1, self.head.model)) else {
             return;
         };
         let joined = old.zip(&new, |old, new| (old.clone(), new.clone()));
         for (interval, (old, new)) in joined.iter() {
-            let within = |flip: &Flip| {
+            let within = |flip: &AccessChange| {
                 flip.intervals.iter().any(|own| {
                     own.transport == interval.transport
                         && own.first <= interval.first

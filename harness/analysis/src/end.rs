@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use verdikt_engine::label::LabelSource;
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::Party;
+use verdikt_engine::model_endpoint::ModelEndpoint;
 use verdikt_engine::rule::{PeerMatcher, Peers};
 use verdikt_engine::selector::Selector;
 use verdikt_scenario::topology::Endpoint;
@@ -123,10 +123,14 @@ fn next(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// The party of an end in a model; none if the model does not have it. `blocks` are those of all ends in question.
-pub(crate) fn party_of(model: &PolicyModel<'_>, end: &TrafficEnd, blocks: &Blocks) -> Option<Party> {
+/// The end as a model knows it; none if the model does not have it. `blocks` are those of all ends in question.
+pub(crate) fn model_endpoint_of(
+    model: &PolicyModel<'_>,
+    end: &TrafficEnd,
+    blocks: &Blocks,
+) -> Option<ModelEndpoint> {
     match end {
-        TrafficEnd::Endpoint(endpoint) => model.party(endpoint),
+        TrafficEnd::Endpoint(endpoint) => model.model_endpoint(endpoint),
         TrafficEnd::Block(block) => Some(model.outside(blocks.free_address(*block)?, Vec::new())),
         TrafficEnd::Name(pattern) => {
             let address = blocks.free_address(everywhere(IpAddr::from([0_u8; 4])))?;

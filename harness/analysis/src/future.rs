@@ -163,7 +163,7 @@ fn told_apart(model: &PolicyModel<'_>, namespace: &NamespaceName) -> ToldApart {
 fn add(
     wanted: &mut BTreeMap<String, BTreeSet<String>>,
     selector: &Selector,
-    bare: &verdikt_engine::party::Party,
+    bare: &verdikt_engine::model_endpoint::ModelEndpoint,
 ) -> bool {
     let may = selector
         .requirements

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::TrafficKind;
+use verdikt_engine::model_endpoint::TrafficKind;
 use verdikt_scenario::invariant::{Demand, EndPattern, Invariant};
 use verdikt_scenario::topology::{DNS_PORT, Endpoint, Port, Protocol};
 
@@ -49,7 +49,7 @@ pub fn prove(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Vec<Proof> {
     if invariants.is_empty() {
         return Vec::new();
     }
-    let futures = Futures::of(model, invariants);
+    let futures = FuturePods::of(model, invariants);
     let more = futures.pods.values().flatten().flatten().map(|pod| TrafficEnd::Future(Box::new(pod.clone())));
     let universe = Universe::new(&[model], more);
     let proofs = invariants.iter().map(|invariant| {
@@ -63,11 +63,11 @@ pub fn prove(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Vec<Proof> {
 const MOST_FUTURES: usize = 50_000;
 
 /// The pods that could be created, by how an invariant names them; none if there are too many.
-struct Futures {
+struct FuturePods {
     pods: BTreeMap<String, Option<Vec<FuturePod>>>,
 }
 
-impl Futures {
+impl FuturePods {
     fn of(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Self {
         let mut pods: BTreeMap<String, Option<Vec<FuturePod>>> = BTreeMap::new();
         for ends in invariants.iter().flat_map(|invariant| [&invariant.from, &invariant.to]) {
@@ -90,7 +90,7 @@ impl Futures {
 struct InvariantQuestion<'q, 'm> {
     model: &'q PolicyModel<'m>,
     universe: &'q Universe<'q, 'm>,
-    futures: &'q Futures,
+    futures: &'q FuturePods,
     invariant: &'q Invariant,
 }
 
@@ -107,12 +107,14 @@ impl InvariantQuestion<'_, '_> {
         let mut tally = Tally::default();
         for (source, from) in &sources {
             for (destination, to) in &destinations {
-                let parties = (&self.group(*source).parties[0], &self.group(*destination).parties[0]);
-                let (Some(from_party), Some(to_party)) = parties else { continue };
-                if !from_party.is_managed() && !to_party.is_managed() {
+                let of_group = |number: usize| self.group(number).model_endpoints[0].as_ref();
+                let (Some(client), Some(server)) = (of_group(*source), of_group(*destination)) else {
+                    continue;
+                };
+                if !client.is_managed() && !server.is_managed() {
                     continue;
                 }
-                let found = reasons(self.model, from_party, to_party);
+                let found = reasons(self.model, client, server);
                 for (wanted, to) in self.wanted(to) {
                     if let Some(ends) = distinct(from, &to) {
                         // An end is never its own destination.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::Party;
+use verdikt_engine::model_endpoint::ModelEndpoint;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Topology};
 
 use crate::access::{Access, AccessProfile};
@@ -48,7 +48,7 @@ impl Matrix {
         let managed: Vec<bool> = universe
             .groups()
             .iter()
-            .map(|group| group.parties[0].as_ref().is_some_and(Party::is_managed))
+            .map(|group| group.model_endpoints[0].as_ref().is_some_and(ModelEndpoint::is_managed))
             .collect();
         let mut cells = universe.cells();
         let mut rows: Vec<Vec<u32>> = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{Party, TrafficKind};
+use verdikt_engine::model_endpoint::{ModelEndpoint, TrafficKind};
 use verdikt_engine::rule::{Direction, Effect, Peers, Ports};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::prediction::{Answer, Check, Prediction};
@@ -33,7 +33,7 @@ pub struct SourceGroup {
 pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<SourceGroup> {
     let mut found: BTreeMap<(bool, String, Vec<String>), Vec<TrafficEnd>> = BTreeMap::new();
     let target = attempt.target().and_then(Target::endpoint);
-    for (endpoint, _) in model.parties() {
+    for (endpoint, _) in model.model_endpoints() {
         let end = TrafficEnd::Endpoint(endpoint.clone());
         if target == Some(endpoint) || !is_shown(&end, model.topology()) {
             continue;
@@ -63,11 +63,11 @@ fn from_outside(
     protocol: Protocol,
     port: u16,
 ) -> Vec<(TrafficEnd, Reason)> {
-    let Some(to) = model.party(target).filter(Party::is_managed) else { return Vec::new() };
+    let Some(to) = model.model_endpoint(target).filter(ModelEndpoint::is_managed) else { return Vec::new() };
     let universe = Universe::new(&[model], []);
     let mut found = Vec::new();
     for group in universe.groups() {
-        let Some(from) = &group.parties[0] else { continue };
+        let Some(from) = &group.model_endpoints[0] else { continue };
         let mut blocks = group.ends.iter().filter(|end| matches!(end, TrafficEnd::Block(_))).peekable();
         if blocks.peek().is_none() {
             continue;
@@ -109,10 +109,10 @@ impl DestinationGroup {
 /// What a source reaches, then what it does not reach.
 pub fn reach(model: &PolicyModel<'_>, source: &TrafficEnd) -> Option<Vec<DestinationGroup>> {
     let universe = Universe::new(&[model], [source.clone()]);
-    let from = universe.groups()[universe.group_of(source)?].parties[0].clone()?;
+    let from = universe.groups()[universe.group_of(source)?].model_endpoints[0].clone()?;
     let mut found: BTreeMap<(bool, AccessProfile<Reason>), Vec<TrafficEnd>> = BTreeMap::new();
     for group in universe.groups() {
-        let Some(to) = &group.parties[0] else { continue };
+        let Some(to) = &group.model_endpoints[0] else { continue };
         let ends = group.ends.iter().filter(|end| *end != source && is_shown(end, model.topology()));
         let ends: Vec<TrafficEnd> = ends.cloned().collect();
         if ends.is_empty() || !(from.is_managed() || to.is_managed()) {
@@ -176,16 +176,21 @@ pub fn needed(
     direction: Direction,
     traffic: Option<(Protocol, u16)>,
 ) -> Option<Vec<AdmittingRule>> {
-    let party = model.party(endpoint)?;
-    if !party.is_isolated(direction) {
+    let model_endpoint = model.model_endpoint(endpoint)?;
+    if !model_endpoint.is_isolated(direction) {
         return None;
     }
     let mut admissions = Vec::new();
-    for index in party.entries(direction) {
+    for index in model_endpoint.entries(direction) {
         let entry = model.entry_at(*index);
         let covers = |matcher: &_| {
             traffic.is_none_or(|(protocol, port)| {
-                let span = model.interval(matcher, TrafficKind::Ports(protocol), party.identity(), direction);
+                let span = model.interval(
+                    matcher,
+                    TrafficKind::Ports(protocol),
+                    model_endpoint.identity(),
+                    direction,
+                );
                 span.is_some_and(|(first, last)| (first..=last).contains(&port))
             })
         };

@@ -1,11 +1,11 @@
-//! The rules behind the decisions about traffic between two parties, interval by interval.
+//! The rules behind the decisions about traffic between two ends, interval by interval.
 
 use std::fmt;
 use std::sync::Arc;
 
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{Party, TrafficKind};
+use verdikt_engine::model_endpoint::{ModelEndpoint, TrafficKind};
 use verdikt_engine::rule::{Direction, RuleEntry};
 use verdikt_scenario::prediction::{Decision, RuleRef};
 
@@ -135,10 +135,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What happens to traffic between two parties of a model, and why.
-pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfile<Reason> {
-    let entries = |party: &Party, direction| -> Vec<&RuleEntry> {
-        party.entries(direction).iter().map(|index| model.entry_at(*index)).collect()
+/// What happens to traffic between two ends of a model, and why.
+pub fn reasons(model: &PolicyModel<'_>, from: &ModelEndpoint, to: &ModelEndpoint) -> AccessProfile<Reason> {
+    let entries = |model_endpoint: &ModelEndpoint, direction| -> Vec<&RuleEntry> {
+        model_endpoint.entries(direction).iter().map(|index| model.entry_at(*index)).collect()
     };
     let (egress, ingress) = (entries(from, Direction::Egress), entries(to, Direction::Ingress));
     let mut profile = AccessProfile::empty();
@@ -152,8 +152,14 @@ pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfi
     profile
 }
 
-fn reason(model: &PolicyModel<'_>, from: &Party, to: &Party, transport: TrafficKind, number: u16) -> Reason {
-    let side = |subject: &Party, direction, peer: &Identity| {
+fn reason(
+    model: &PolicyModel<'_>,
+    from: &ModelEndpoint,
+    to: &ModelEndpoint,
+    transport: TrafficKind,
+    number: u16,
+) -> Reason {
+    let side = |subject: &ModelEndpoint, direction, peer: &Identity| {
         let traffic = transport.traffic(number);
         let judged = access(&model.decide_side(subject, direction, peer, traffic));
         (judged, SideReason::of(model.explain_side(subject, direction, peer, traffic)))

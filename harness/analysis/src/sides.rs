@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use verdikt_engine::decide::DecisionKind;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{Party, SideDecision, TrafficKind};
+use verdikt_engine::model_endpoint::{ModelEndpoint, SideDecision, TrafficKind};
 use verdikt_engine::rule::{Direction, Gap, PortMatcher, Ports, RuleEntry};
 
 use crate::access::{AccessProfile, ProxyRules, SideAccess, pieces};
@@ -31,10 +31,10 @@ pub(crate) struct PeerIndex<'p, 'm> {
 }
 
 impl PeerIndex<'_, '_> {
-    /// What the policy of a party in one direction decides about every peer.
+    /// what the policy of an endpoint in one direction decides about every peer.
     pub(crate) fn parts(
         &self,
-        party: &Party,
+        model_endpoint: &ModelEndpoint,
         direction: Direction,
         profiles: &mut Interner<AccessProfile<SideAccess>>,
     ) -> Vec<PeerClass> {
@@ -48,14 +48,14 @@ impl PeerIndex<'_, '_> {
         if !absent.is_empty() {
             add(absent, AccessProfile::uniform(&SideAccess::Absent));
         }
-        if !party.is_managed() {
+        if !model_endpoint.is_managed() {
             add(present, AccessProfile::uniform(&SideAccess::Pass));
-        } else if party.has_conflict() {
+        } else if model_endpoint.has_conflict() {
             add(present, AccessProfile::uniform(&SideAccess::Unknown));
         } else {
-            for peers in self.alike(party, direction, present) {
+            for peers in self.alike(model_endpoint, direction, present) {
                 let Some(peer) = peers.iter().next().and_then(|peer| self.identities[peer]) else { continue };
-                let profile = self.profile(party, direction, peer);
+                let profile = self.profile(model_endpoint, direction, peer);
                 add(peers, profile);
             }
         }
@@ -63,7 +63,7 @@ impl PeerIndex<'_, '_> {
     }
 
     /// The groups of peers that the entries of a side distinguish.
-    fn alike(&self, party: &Party, direction: Direction, present: Bits) -> Vec<Bits> {
+    fn alike(&self, model_endpoint: &ModelEndpoint, direction: Direction, present: Bits) -> Vec<Bits> {
         let mut parts = vec![present];
         let split = |parts: Vec<Bits>, by: &Bits| -> Vec<Bits> {
             let halves = parts.into_iter().flat_map(|part| {
@@ -72,15 +72,16 @@ impl PeerIndex<'_, '_> {
             });
             halves.filter(|part| !part.is_empty()).collect()
         };
-        for &index in party.entries(direction) {
+        for &index in model_endpoint.entries(direction) {
             let entry = self.model.entry_at(index);
             if matches!(entry.gap, Some(Gap::Peers(_))) {
                 continue;
             }
-            if party.has_requirements(direction) {
+            if model_endpoint.has_requirements(direction) {
                 let concerned = |peer: usize| {
-                    self.identities[peer]
-                        .is_some_and(|identity| self.model.concerns(party, direction, entry, identity))
+                    self.identities[peer].is_some_and(|identity| {
+                        self.model.concerns(model_endpoint, direction, entry, identity)
+                    })
                 };
                 parts = split(parts, &Bits::of(self.identities.len(), concerned));
             } else {
@@ -92,13 +93,13 @@ impl PeerIndex<'_, '_> {
         let parts = split(parts, &Bits::of(self.identities.len(), is_host));
         match direction {
             Direction::Ingress => parts,
-            Direction::Egress => self.by_port_names(party, parts),
+            Direction::Egress => self.by_port_names(model_endpoint, parts),
         }
     }
 
-    /// Separates peers whose port names mean different numbers in the egress rules of a party.
-    fn by_port_names(&self, party: &Party, parts: Vec<Bits>) -> Vec<Bits> {
-        let names: Vec<&PortMatcher> = party
+    /// Separates peers whose port names mean different numbers in the egress rules of an endpoint.
+    fn by_port_names(&self, model_endpoint: &ModelEndpoint, parts: Vec<Bits>) -> Vec<Bits> {
+        let names: Vec<&PortMatcher> = model_endpoint
             .entries(Direction::Egress)
             .iter()
             .flat_map(|index| matchers(self.model.entry_at(*index)))
@@ -122,11 +123,16 @@ impl PeerIndex<'_, '_> {
         split
     }
 
-    /// What the policy of a party decides about one peer, interval by interval.
-    fn profile(&self, party: &Party, direction: Direction, peer: &Identity) -> AccessProfile<SideAccess> {
-        let destination = if direction == Direction::Ingress { party.identity() } else { peer };
+    /// what the policy of an endpoint decides about one peer, interval by interval.
+    fn profile(
+        &self,
+        model_endpoint: &ModelEndpoint,
+        direction: Direction,
+        peer: &Identity,
+    ) -> AccessProfile<SideAccess> {
+        let destination = if direction == Direction::Ingress { model_endpoint.identity() } else { peer };
         let entries: Vec<&RuleEntry> =
-            party.entries(direction).iter().map(|index| self.model.entry_at(*index)).collect();
+            model_endpoint.entries(direction).iter().map(|index| self.model.entry_at(*index)).collect();
         // The matching rules decide, so each set of matching rules is evaluated once.
         let mut judged: BTreeMap<Vec<usize>, SideAccess> = BTreeMap::new();
         let mut profile = AccessProfile::empty();
@@ -139,7 +145,7 @@ impl PeerIndex<'_, '_> {
                 let matching = spans.iter().enumerate().filter(|(_, span)| covers(span));
                 let matching = matching.map(|(index, _)| index).collect();
                 let access = judged.entry(matching).or_insert_with(|| {
-                    access(&self.model.decide_side(party, direction, peer, transport.traffic(first)))
+                    access(&self.model.decide_side(model_endpoint, direction, peer, transport.traffic(first)))
                 });
                 profile.push(piece, access.clone());
             }

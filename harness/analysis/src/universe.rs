@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{EntryIndex, Party};
+use verdikt_engine::model_endpoint::{EntryIndex, ModelEndpoint};
 use verdikt_engine::rule::{Direction, PortMatcher};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::access::{AccessProfile, SideAccess};
 use crate::bits::Bits;
 use crate::cells::{Cells, Profiles, Sides};
-use crate::end::{Blocks, TrafficEnd, outside, party_of};
+use crate::end::{Blocks, TrafficEnd, model_endpoint_of, outside};
 use crate::intern::Interner;
 use crate::partition::Partition;
 use crate::peers::PeerSets;
@@ -24,7 +24,7 @@ pub struct EndGroup {
     /// The ends, in order.
     pub ends: Vec<TrafficEnd>,
     /// One of them in each situation; none if the situation does not have them.
-    pub parties: Vec<Option<Party>>,
+    pub model_endpoints: Vec<Option<ModelEndpoint>>,
 }
 
 /// The ends of some situations, in groups.
@@ -35,9 +35,9 @@ pub struct Universe<'u, 'm> {
     group_of: BTreeMap<TrafficEnd, usize>,
 }
 
-/// A situation's parties, one for each unit: ends of one identity are one unit.
+/// The ends of a situation, one for each unit: ends of one identity are one unit.
 struct Units {
-    parties: Vec<Vec<Option<Party>>>,
+    model_endpoints: Vec<Vec<Option<ModelEndpoint>>>,
     ends: Vec<Vec<TrafficEnd>>,
 }
 
@@ -46,7 +46,7 @@ impl<'u, 'm> Universe<'u, 'm> {
     pub fn new(models: &[&'u PolicyModel<'m>], more: impl IntoIterator<Item = TrafficEnd>) -> Self {
         let mut ends: BTreeSet<TrafficEnd> = outside(models).into_iter().chain(more).collect();
         for model in models {
-            ends.extend(model.parties().map(|(endpoint, _)| TrafficEnd::Endpoint(endpoint.clone())));
+            ends.extend(model.model_endpoints().map(|(endpoint, _)| TrafficEnd::Endpoint(endpoint.clone())));
         }
         let units = Units::new(models, ends);
         let mut partition = units.by_policy(models);
@@ -60,8 +60,9 @@ impl<'u, 'm> Universe<'u, 'm> {
                 let mut ends: Vec<TrafficEnd> =
                     members.iter().flat_map(|unit| units.ends[*unit].iter().cloned()).collect();
                 ends.sort();
-                let parties = units.parties.iter().map(|of_model| of_model[members[0]].clone()).collect();
-                EndGroup { ends, parties }
+                let model_endpoints =
+                    units.model_endpoints.iter().map(|of_model| of_model[members[0]].clone()).collect();
+                EndGroup { ends, model_endpoints }
             })
             .collect();
         groups.sort_by(|a, b| a.ends.cmp(&b.ends));
@@ -91,18 +92,23 @@ impl<'u, 'm> Universe<'u, 'm> {
 
     fn sides(&self, number: usize, profiles: &mut Profiles) -> Sides {
         let model = self.models[number];
-        let identities: Vec<Option<&Identity>> =
-            self.groups.iter().map(|group| group.parties[number].as_ref().map(Party::identity)).collect();
+        let identities: Vec<Option<&Identity>> = self
+            .groups
+            .iter()
+            .map(|group| group.model_endpoints[number].as_ref().map(ModelEndpoint::identity))
+            .collect();
         let (sets, set_of) = entry_sets(model, &mut PeerSets::new(identities.clone()));
         let peers = PeerIndex { model, identities, set_of, sets };
         let mut sides = Sides { class_of: [Vec::new(), Vec::new()], parts: [Vec::new(), Vec::new()] };
         for (index, direction) in [Direction::Egress, Direction::Ingress].into_iter().enumerate() {
             let mut classes: BTreeMap<_, usize> = BTreeMap::new();
             for group in &self.groups {
-                let party = group.parties[number].as_ref();
-                let key = party.map(|party| PolicyKey::of(model, party, direction));
+                let model_endpoint = group.model_endpoints[number].as_ref();
+                let key =
+                    model_endpoint.map(|model_endpoint| PolicyKey::of(model, model_endpoint, direction));
                 let class = *classes.entry(key).or_insert_with(|| {
-                    let parts = party.map(|party| peers.parts(party, direction, &mut profiles.sides));
+                    let parts = model_endpoint
+                        .map(|model_endpoint| peers.parts(model_endpoint, direction, &mut profiles.sides));
                     sides.parts[index].push(parts.unwrap_or_else(|| {
                         let profile = profiles.sides.number(AccessProfile::uniform(&SideAccess::Absent));
                         vec![PeerClass { peers: Bits::all(self.groups.len()), profile }]
@@ -116,7 +122,7 @@ impl<'u, 'm> Universe<'u, 'm> {
     }
 }
 
-/// A summary of the policy of a party in a direction.
+/// A summary of the policy of an endpoint in a direction.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct PolicyKey<'p> {
     /// Whether it is managed, enforced, isolated, and in conflict.
@@ -127,8 +133,8 @@ struct PolicyKey<'p> {
 }
 
 impl<'p> PolicyKey<'p> {
-    fn of(model: &PolicyModel<'_>, party: &'p Party, direction: Direction) -> Self {
-        let entries = party.entries(direction);
+    fn of(model: &PolicyModel<'_>, model_endpoint: &'p ModelEndpoint, direction: Direction) -> Self {
+        let entries = model_endpoint.entries(direction);
         let names: Vec<&PortMatcher> = match direction {
             Direction::Egress => Vec::new(),
             Direction::Ingress => entries
@@ -139,13 +145,13 @@ impl<'p> PolicyKey<'p> {
         };
         Self {
             flags: [
-                party.is_managed(),
-                party.is_enforced(direction),
-                party.is_isolated(direction),
-                party.has_conflict(),
+                model_endpoint.is_managed(),
+                model_endpoint.is_enforced(direction),
+                model_endpoint.is_isolated(direction),
+                model_endpoint.has_conflict(),
             ],
             entries,
-            numbers: numbers(model, &names, party.identity(), Direction::Ingress),
+            numbers: numbers(model, &names, model_endpoint.identity(), Direction::Ingress),
         }
     }
 }
@@ -154,17 +160,20 @@ impl Units {
     fn new(models: &[&PolicyModel<'_>], ends: BTreeSet<TrafficEnd>) -> Self {
         let blocks = Blocks::among(&ends);
         let mut known: BTreeMap<Vec<Option<usize>>, usize> = BTreeMap::new();
-        let mut units = Self { parties: vec![Vec::new(); models.len()], ends: Vec::new() };
+        let mut units = Self { model_endpoints: vec![Vec::new(); models.len()], ends: Vec::new() };
         for end in ends {
-            let parties: Vec<Option<Party>> =
-                models.iter().map(|model| party_of(model, &end, &blocks)).collect();
-            if parties.iter().all(Option::is_none) {
+            let model_endpoints: Vec<Option<ModelEndpoint>> =
+                models.iter().map(|model| model_endpoint_of(model, &end, &blocks)).collect();
+            if model_endpoints.iter().all(Option::is_none) {
                 continue;
             }
-            let key = parties.iter().map(|party| party.as_ref().map(Party::key)).collect();
+            let key = model_endpoints
+                .iter()
+                .map(|model_endpoint| model_endpoint.as_ref().map(ModelEndpoint::key))
+                .collect();
             let unit = *known.entry(key).or_insert_with(|| {
-                for (of_model, party) in units.parties.iter_mut().zip(&parties) {
-                    of_model.push(party.clone());
+                for (of_model, model_endpoint) in units.model_endpoints.iter_mut().zip(&model_endpoints) {
+                    of_model.push(model_endpoint.clone());
                 }
                 units.ends.push(Vec::new());
                 units.ends.len() - 1
@@ -179,10 +188,10 @@ impl Units {
         // Traffic between nodes and the outside has no policy at either end, so they are kept apart.
         let kind = |unit: usize| self.ends[unit].first().map(kind_of);
         Partition::by_key(self.ends.len(), |unit| {
-            let policies = self.parties.iter().zip(models).map(|(parties, model)| {
-                parties[unit].as_ref().map(|party| {
+            let policies = self.model_endpoints.iter().zip(models).map(|(model_endpoints, model)| {
+                model_endpoints[unit].as_ref().map(|model_endpoint| {
                     [Direction::Egress, Direction::Ingress]
-                        .map(|direction| PolicyKey::of(model, party, direction))
+                        .map(|direction| PolicyKey::of(model, model_endpoint, direction))
                 })
             });
             (kind(unit), policies.collect::<Vec<_>>())
@@ -191,8 +200,10 @@ impl Units {
 
     /// Separates what the entries of a model distinguish.
     fn refine(&self, partition: &mut Partition, model: &PolicyModel<'_>, number: usize) {
-        let identities: Vec<Option<&Identity>> =
-            self.parties[number].iter().map(|party| party.as_ref().map(Party::identity)).collect();
+        let identities: Vec<Option<&Identity>> = self.model_endpoints[number]
+            .iter()
+            .map(|model_endpoint| model_endpoint.as_ref().map(ModelEndpoint::identity))
+            .collect();
         let (sets, _) = entry_sets(model, &mut PeerSets::new(identities.clone()));
         for set in &sets {
             partition.refine(set);
@@ -213,21 +224,23 @@ impl Units {
 
     /// Separates what requirements on the peers of all entries (`fromRequires`) distinguish.
     fn refine_by_requirements(&self, partition: &mut Partition, model: &PolicyModel<'_>, number: usize) {
-        let parties = &self.parties[number];
+        let model_endpoints = &self.model_endpoints[number];
         let mut seen = BTreeSet::new();
-        for party in parties.iter().flatten() {
+        for model_endpoint in model_endpoints.iter().flatten() {
             for direction in [Direction::Egress, Direction::Ingress] {
-                if !party.has_requirements(direction) || !seen.insert(party.entries(direction)) {
+                if !model_endpoint.has_requirements(direction)
+                    || !seen.insert(model_endpoint.entries(direction))
+                {
                     continue;
                 }
-                for index in party.entries(direction) {
+                for index in model_endpoint.entries(direction) {
                     let entry = model.entry_at(*index);
                     let concerned = |unit: usize| {
-                        parties[unit]
-                            .as_ref()
-                            .is_some_and(|peer| model.concerns(party, direction, entry, peer.identity()))
+                        model_endpoints[unit].as_ref().is_some_and(|peer| {
+                            model.concerns(model_endpoint, direction, entry, peer.identity())
+                        })
                     };
-                    partition.refine(&Bits::of(parties.len(), concerned));
+                    partition.refine(&Bits::of(model_endpoints.len(), concerned));
                 }
             }
         }

@@ -13,7 +13,7 @@ use crate::printer::Printer;
 use crate::runtime::runtime;
 
 /// The image of the probes, of this program or the one beside it.
-pub(crate) fn probe_image(registry: Option<&str>) -> Result<image::Built, Failure> {
+pub(crate) fn probe_image(registry: Option<&str>) -> Result<image::BuiltImage, Failure> {
     image::build(&probe_programs()?, registry).map_err(|error| Failure::machine(reason(&error)))
 }
 

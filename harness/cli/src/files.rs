@@ -48,7 +48,7 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
     match target(path)? {
         // Opening a pipe waits for its reader, and closing it ends the reading.
         PathTarget::Stream => Ok(()),
-        PathTarget::File(target) => match Beside::of(&target) {
+        PathTarget::File(target) => match SiblingFile::of(&target) {
             Ok(_) => Ok(()),
             Err(error) => in_place(&target).map(drop).map_err(|_| error),
         },
@@ -61,7 +61,7 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         PathTarget::Stream => return OpenOptions::new().write(true).open(path)?.write_all(contents),
         PathTarget::File(target) => target,
     };
-    let beside = match Beside::of(&target) {
+    let beside = match SiblingFile::of(&target) {
         Ok(mut beside) => {
             beside.file.write_all(contents)?;
             beside.take_place(&target)
@@ -85,12 +85,12 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// A new file in the folder of another, which is removed unless it takes its place.
-struct Beside {
+struct SiblingFile {
     path: PathBuf,
     file: File,
 }
 
-impl Beside {
+impl SiblingFile {
     fn of(target: &Path) -> io::Result<Self> {
         let mut number = 0;
         let beside = loop {
@@ -116,7 +116,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for SiblingFile {
     fn drop(&mut self) {
         // It is gone where it took the place of the other.
         let _ = fs::remove_file(&self.path);

@@ -74,21 +74,21 @@ fn numbers() -> Vec<i32> {
 
 /// While this lives no signal ends the process by itself.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldSignals {
     numbers: &'static [i32],
     asked: Arc<AtomicBool>,
 }
 
 /// Holds the signals. Only one part of the process does so at a time.
-pub(crate) fn hold() -> Held {
+pub(crate) fn hold() -> HeldSignals {
     let Some(signals) = SIGNALS.get() else {
-        return Held { numbers: &[], asked: Arc::default() };
+        return HeldSignals { numbers: &[], asked: Arc::default() };
     };
     signals.at_once.store(false, Ordering::SeqCst);
-    Held { numbers: &signals.numbers, asked: Arc::clone(&signals.asked) }
+    HeldSignals { numbers: &signals.numbers, asked: Arc::clone(&signals.asked) }
 }
 
-impl Held {
+impl HeldSignals {
     /// Whether a signal has asked the process to end.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
@@ -121,7 +121,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldSignals {
     fn drop(&mut self) {
         if let Some(signals) = SIGNALS.get() {
             signals.at_once.store(true, Ordering::SeqCst);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_runner::model::model_of_step;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{FileReach, Loader};
@@ -192,7 +192,7 @@ impl LoadedSituation {
         of_step.unwrap_or_else(|| {
             let enforcement = self.topology().settings.enforcement;
             let options = ModelOptions { version, enforcement, ..ModelOptions::default() };
-            PolicyModel::new(self.topology(), self.policies(), &options, &Learned::default())
+            PolicyModel::new(self.topology(), self.policies(), &options, &LearnedNames::default())
         })
     }
 

@@ -54,7 +54,7 @@ pub enum ExecError {
     },
     /// It took too long.
     #[error("`{command}` in pod {container} did not end within {} s", after.as_secs())]
-    Late {
+    TimedOut {
         /// The command.
         command: String,
         /// The container.
@@ -73,7 +73,7 @@ pub async fn output(
 ) -> Result<String, ExecError> {
     let running = run(connection, container, command);
     let said = tokio::time::timeout(deadline, running).await.unwrap_or_else(|_| {
-        Err(ExecError::Late { command: command.join(" "), container: container.clone(), after: deadline })
+        Err(ExecError::TimedOut { command: command.join(" "), container: container.clone(), after: deadline })
     });
     said.inspect_err(|error| debug!(%error, "a command in a pod failed"))
 }

@@ -85,7 +85,7 @@ pub enum ImageError {
 
 /// An image with its archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Built {
+pub struct BuiltImage {
     /// The image as pods use it.
     pub image: ProbeImage,
     /// The program in it.
@@ -99,7 +99,7 @@ pub struct Built {
 }
 
 /// Builds the image of the first of these programs that exists and is static. The same program gives the same bytes.
-pub fn build(programs: &[ProbeProgram], registry: Option<&str>) -> Result<Built, ImageError> {
+pub fn build(programs: &[ProbeProgram], registry: Option<&str>) -> Result<BuiltImage, ImageError> {
     let mut unfit = None;
     for program in programs {
         match std::fs::read(&program.path) {
@@ -142,7 +142,7 @@ fn archive(
     program: &ProbeProgram,
     architecture: &'static str,
     registry: Option<&str>,
-) -> Built {
+) -> BuiltImage {
     let command: Vec<String> =
         std::iter::once(format!("/{PROGRAM}")).chain(program.arguments.iter().cloned()).collect();
     let layer = tar_of(&[(PROGRAM.to_owned(), bytes, 0o755)]);
@@ -189,7 +189,7 @@ fn archive(
     ]);
     let pull = if registry.is_some() { Pull::IfNotPresent } else { Pull::Never };
     let image = ProbeImage { reference, command, pull };
-    Built { image, program: program.clone(), digest, architecture, archive }
+    BuiltImage { image, program: program.clone(), digest, architecture, archive }
 }
 
 fn digest(bytes: &[u8]) -> String {

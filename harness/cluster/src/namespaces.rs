@@ -14,7 +14,7 @@ use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::mark::{OWNER, OWNER_KEY, RUN_KEY, RunId, SYSTEM_NAMESPACE};
 use crate::objects::{self, ApiObject, NAMESPACE, labels_of, mark, metadata};
-use crate::wait::{self, Late, WaitProgress};
+use crate::wait::{self, WaitError, WaitProgress};
 
 /// Why a namespace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -213,8 +213,8 @@ pub(crate) async fn gone(
     let what = format!("wait until the namespace {name} has gone");
     let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };
     wait::until(connection, wait, vec![watched], looked).await.map_err(|late| match late {
-        Late::Api(error) => error.into(),
-        Late::Deadline { last, .. } | Late::Failed(last) => {
+        WaitError::Api(error) => error.into(),
+        WaitError::Deadline { last, .. } | WaitError::Failed(last) => {
             NamespaceError::Stuck { name: name.to_owned(), last }
         }
     })

@@ -117,7 +117,7 @@ pub const REDIRECTING: &[AccessRule] =
 
 /// A missing permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Missing {
+pub struct MissingPermission {
     /// The API group; empty for the core.
     pub group: &'static str,
     /// The resource.
@@ -126,7 +126,7 @@ pub struct Missing {
     pub verb: &'static str,
 }
 
-impl fmt::Display for Missing {
+impl fmt::Display for MissingPermission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
         f.pad(&format!("{} {}{group}", self.verb, self.resource))
@@ -134,7 +134,7 @@ impl fmt::Display for Missing {
 }
 
 /// The permissions missing for any run, except those in the namespace of Cilium, which is not known yet.
-pub async fn missing(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing(connection: &ApiConnection) -> Result<Vec<MissingPermission>, ApiError> {
     let mut missing = missing_of(connection, EVERYWHERE, None).await?;
     missing.retain(|it| !OPTIONAL.contains(&it.resource));
     missing.extend(missing_of(connection, IN_SYSTEM, Some(SYSTEM_NAMESPACE)).await?);
@@ -145,7 +145,7 @@ pub async fn missing(connection: &ApiConnection) -> Result<Vec<Missing>, ApiErro
 pub async fn missing_of_cilium(
     connection: &ApiConnection,
     namespace: &str,
-) -> Result<Vec<Missing>, ApiError> {
+) -> Result<Vec<MissingPermission>, ApiError> {
     missing_of(connection, OF_CILIUM, Some(namespace)).await
 }
 
@@ -153,17 +153,17 @@ pub async fn missing_of_cilium(
 pub async fn missing_to_borrow(
     connection: &ApiConnection,
     namespace: &str,
-) -> Result<Vec<Missing>, ApiError> {
+) -> Result<Vec<MissingPermission>, ApiError> {
     missing_of(connection, BORROWING, Some(namespace)).await
 }
 
 /// The missing permissions of [`CLUSTERWIDE`].
-pub async fn missing_clusterwide(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing_clusterwide(connection: &ApiConnection) -> Result<Vec<MissingPermission>, ApiError> {
     missing_of(connection, CLUSTERWIDE, None).await
 }
 
 /// The missing permissions of [`REDIRECTING`].
-pub async fn missing_to_redirect(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing_to_redirect(connection: &ApiConnection) -> Result<Vec<MissingPermission>, ApiError> {
     missing_of(connection, REDIRECTING, None).await
 }
 
@@ -171,11 +171,11 @@ async fn missing_of(
     connection: &ApiConnection,
     rules: &'static [AccessRule],
     namespace: Option<&str>,
-) -> Result<Vec<Missing>, ApiError> {
+) -> Result<Vec<MissingPermission>, ApiError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(connection.client().clone());
     let each = rules.iter().flat_map(|rule| {
         let AccessRule { group, resource, name, verbs } = *rule;
-        verbs.iter().map(move |verb| (Missing { group, resource, verb }, name))
+        verbs.iter().map(move |verb| (MissingPermission { group, resource, verb }, name))
     });
     let asked = stream::iter(each).map(|(wanted, name)| {
         let reviews = &reviews;
@@ -187,11 +187,11 @@ async fn missing_of(
             Ok::<_, ApiError>((wanted, answer.status.is_some_and(|status| status.allowed)))
         }
     });
-    let answers: Vec<(Missing, bool)> = asked.buffered(AT_ONCE).try_collect().await?;
+    let answers: Vec<(MissingPermission, bool)> = asked.buffered(AT_ONCE).try_collect().await?;
     Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(wanted, _)| wanted).collect())
 }
 
-fn review(wanted: Missing, name: Option<&str>, namespace: Option<&str>) -> SelfSubjectAccessReview {
+fn review(wanted: MissingPermission, name: Option<&str>, namespace: Option<&str>) -> SelfSubjectAccessReview {
     let (resource, subresource) = match wanted.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource)),
         None => (wanted.resource, None),

@@ -235,24 +235,24 @@ pub enum PodObstacle {
 
 /// Whether a container may become ready without help.
 #[derive(Clone, Copy)]
-enum Comes {
+enum Recovery {
     Perhaps,
     Never,
 }
 
 /// Advice for the reasons why a container waits.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go>
-const ADVICE: &[(&str, Comes, &str)] = &[
+const ADVICE: &[(&str, Recovery, &str)] = &[
     (
         "ErrImageNeverPull",
-        Comes::Never,
+        Recovery::Never,
         "load the image into the node first (`verdikt images`), or name a registry that has it",
     ),
-    ("ErrImagePull", Comes::Perhaps, PULL),
-    ("ImagePullBackOff", Comes::Perhaps, PULL),
-    ("InvalidImageName", Comes::Never, "give a valid image name"),
-    ("CreateContainerConfigError", Comes::Never, "look at the pod's events"),
-    ("RunContainerError", Comes::Never, "look at the pod's events"),
+    ("ErrImagePull", Recovery::Perhaps, PULL),
+    ("ImagePullBackOff", Recovery::Perhaps, PULL),
+    ("InvalidImageName", Recovery::Never, "give a valid image name"),
+    ("CreateContainerConfigError", Recovery::Never, "look at the pod's events"),
+    ("RunContainerError", Recovery::Never, "look at the pod's events"),
 ];
 
 const PULL: &str =
@@ -292,8 +292,8 @@ pub(crate) fn waiting(container: &ContainerStatus) -> Option<PodObstacle> {
     let reason = waiting.reason.as_deref().unwrap_or("waiting");
     let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
     Some(match ADVICE.iter().find(|(known, ..)| *known == reason) {
-        Some((_, Comes::Never, advice)) => PodObstacle::Failed(format!("{reason}{message}; {advice}")),
-        Some((_, Comes::Perhaps, advice)) => {
+        Some((_, Recovery::Never, advice)) => PodObstacle::Failed(format!("{reason}{message}; {advice}")),
+        Some((_, Recovery::Perhaps, advice)) => {
             PodObstacle::Waiting(format!("its container is in state {reason}{message}; {advice}"))
         }
         None => PodObstacle::Waiting(format!("its container is in state {reason}{message}")),

@@ -27,7 +27,7 @@ use verdikt_scenario::name::NamespacedName;
 use crate::cluster::Cluster;
 use crate::error::{ApiError, added};
 use crate::policies::{AppliedPolicies, ClusterRefusal};
-use crate::wait::Late;
+use crate::wait::WaitError;
 
 pub(crate) use self::cause::UnhealthyEndpoint;
 
@@ -68,7 +68,7 @@ pub enum SettleError {
     Api(#[from] ApiError),
     /// It took too long.
     #[error("{what}: timed out after {:.1} s: {last}{}", after.as_secs_f64(), added(causes))]
-    Late {
+    TimedOut {
         /// What was waited for.
         what: String,
         /// What was last seen.
@@ -82,14 +82,14 @@ pub enum SettleError {
 
 impl SettleError {
     fn deadline(what: &str, last: String, after: Duration) -> Self {
-        Self::Late { what: what.to_owned(), last, after, causes: Vec::new() }
+        Self::TimedOut { what: what.to_owned(), last, after, causes: Vec::new() }
     }
 
-    fn late(what: &str, late: Late) -> Self {
+    fn late(what: &str, late: WaitError) -> Self {
         match late {
-            Late::Api(error) => Self::Api(error),
-            Late::Deadline { last, after } => Self::deadline(what, last, after),
-            Late::Failed(last) => Self::deadline(what, last, Duration::ZERO),
+            WaitError::Api(error) => Self::Api(error),
+            WaitError::Deadline { last, after } => Self::deadline(what, last, after),
+            WaitError::Failed(last) => Self::deadline(what, last, Duration::ZERO),
         }
     }
 }
@@ -116,7 +116,7 @@ impl Cluster {
     /// Waits until the datapath has the topology and the policies of this step.
     pub async fn settle(&mut self, wanted: SettleGoal<'_>) -> Result<Settled, SettleError> {
         let mut settled = self.settle_in_time(wanted).await;
-        if let Err(SettleError::Late { causes, .. }) = &mut settled {
+        if let Err(SettleError::TimedOut { causes, .. }) = &mut settled {
             *causes = self.causes().await;
         }
         settled

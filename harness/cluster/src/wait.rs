@@ -84,7 +84,7 @@ pub(crate) enum WaitState<T> {
 
 /// Why a wait failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Late {
+pub(crate) enum WaitError {
     /// The objects cannot be watched.
     Api(ApiError),
     /// It took too long; what was last seen, and the timeout.
@@ -127,7 +127,7 @@ pub(crate) async fn until<K, T>(
     wait: Wait<'_>,
     watched: Vec<Watched>,
     mut look: impl FnMut(&Seen<K>) -> WaitState<T>,
-) -> Result<T, Late>
+) -> Result<T, WaitError>
 where
     K: DeserializeOwned,
 {
@@ -142,7 +142,7 @@ where
     loop {
         let next = tokio::time::timeout_at((begin + wait.deadline).into(), events.next()).await;
         let Ok(Some((index, event))) = next else {
-            return Err(Late::Deadline { last, after: wait.deadline });
+            return Err(WaitError::Deadline { last, after: wait.deadline });
         };
         match event {
             Ok(event) => {
@@ -154,7 +154,7 @@ where
             Err(error) => {
                 let error = failure(connection, wait.what, &error);
                 if let Some(error @ (ApiError::Forbidden { .. } | ApiError::Credentials { .. })) = error {
-                    return Err(Late::Api(error));
+                    return Err(WaitError::Api(error));
                 }
                 last = error.map_or(last, |error| error.to_string());
                 continue;
@@ -170,7 +170,7 @@ where
                 wait.progress.tell(format!("{}: {seen}", wait.what));
                 last = seen;
             }
-            WaitState::Never(why) => return Err(Late::Failed(why)),
+            WaitState::Never(why) => return Err(WaitError::Failed(why)),
         }
     }
 }

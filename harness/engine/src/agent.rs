@@ -18,7 +18,7 @@ use verdikt_scenario::settings::Settings;
 
 use crate::behaviour::Behaviour;
 use crate::refusal::{Refusal, RefusalKind, RefusedPart};
-use crate::resolve::Surroundings;
+use crate::resolve::ResolutionContext;
 use crate::rule::Rule;
 
 /// The context in which an object is parsed.
@@ -35,7 +35,7 @@ pub(crate) struct ParseContext<'a> {
     /// The settings of the cluster's Cilium.
     pub(crate) settings: &'a Settings,
     /// The services and CIDR groups that it may refer to.
-    pub(crate) surroundings: &'a Surroundings<'a>,
+    pub(crate) surroundings: &'a ResolutionContext<'a>,
 }
 
 /// The rules of an object, and a refusal that its status does not show.

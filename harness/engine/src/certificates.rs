@@ -15,7 +15,7 @@ use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted
 
 /// Why a certificate is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mistrust {
+pub(crate) enum CertificateFault {
     /// No trusted authority has signed it.
     Authority,
     /// It is for other names.
@@ -24,7 +24,7 @@ pub(crate) enum Mistrust {
     Unreadable,
 }
 
-impl fmt::Display for Mistrust {
+impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Authority => "no authority that it trusts has signed it",
@@ -40,7 +40,7 @@ pub(crate) fn client_takes(
     client: &Endpoint,
     shown: &NamespacedName,
     asked: Option<&ServerName<'_>>,
-) -> Result<(), Mistrust> {
+) -> Result<(), CertificateFault> {
     let Some(trusted) = topology.trusts.get(client) else { return Ok(()) };
     // The certificate of the server itself does not depend on policies.
     if topology.certificates.values().any(|own| own == shown) {
@@ -49,7 +49,7 @@ pub(crate) fn client_takes(
     let roots = |secret: &TlsSecret| secret.trusted().map(str::to_owned);
     let certificate = topology.secrets.get(shown).and_then(|secret| secret.certificate.as_deref());
     let Some(certificate) = certificate else {
-        return if trusted.contains(shown) { Ok(()) } else { Err(Mistrust::Authority) };
+        return if trusted.contains(shown) { Ok(()) } else { Err(CertificateFault::Authority) };
     };
     let roots = trusted.iter().filter_map(|name| topology.secrets.get(name).and_then(roots));
     let leaf = verify(certificate, &roots.collect::<Vec<_>>().join("\n"))?;
@@ -63,13 +63,13 @@ pub(crate) fn proxy_takes(
     topology: &Topology,
     authorities: &NamespacedName,
     shown: &NamespacedName,
-) -> Result<(), Mistrust> {
+) -> Result<(), CertificateFault> {
     let certificate = topology.secrets.get(shown).and_then(|secret| secret.certificate.as_deref());
     let roots = topology.secrets.get(authorities).and_then(|secret| secret.authorities.as_deref());
     match (certificate, roots) {
         (Some(certificate), Some(roots)) => verify(certificate, roots).map(drop),
         _ if authorities == shown => Ok(()),
-        _ => Err(Mistrust::Authority),
+        _ => Err(CertificateFault::Authority),
     }
 }
 
@@ -82,15 +82,15 @@ pub(crate) fn asked_of(name: Option<&str>, address: Option<IpAddr>) -> Option<Se
 }
 
 /// The first certificate of a chain, if one of some authorities has signed it, or it is one of them.
-fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, Mistrust> {
+fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, CertificateFault> {
     let chain = certificates(chain)?;
     let roots = certificates(roots)?;
-    let (leaf, between) = chain.split_first().ok_or(Mistrust::Unreadable)?;
+    let (leaf, between) = chain.split_first().ok_or(CertificateFault::Unreadable)?;
     if roots.contains(leaf) {
         return Ok(leaf.clone());
     }
     let anchors: Vec<_> = roots.iter().filter_map(|root| anchor_from_trusted_cert(root).ok()).collect();
-    let certificate = EndEntityCert::try_from(leaf).map_err(|_| Mistrust::Unreadable)?;
+    let certificate = EndEntityCert::try_from(leaf).map_err(|_| CertificateFault::Unreadable)?;
     let mut time = UnixTime::since_unix_epoch(Duration::ZERO);
     // The library needs a time: one at which every certificate of the chain is valid.
     for _ in 0..=chain.len() {
@@ -103,7 +103,7 @@ fn verify(chain: &str, roots: &str) -> Result<CertificateDer<'static>, Mistrust>
             Err(_) => break,
         }
     }
-    Err(Mistrust::Authority)
+    Err(CertificateFault::Authority)
 }
 
 /// The time at which a certificate ended, or begins, that is not valid at another time.
@@ -134,13 +134,13 @@ pub fn outside_dates(pem: &str, now: Duration) -> Option<OutsideDates> {
     })
 }
 
-fn is_for(leaf: &CertificateDer<'_>, asked: Option<&ServerName<'_>>) -> Result<(), Mistrust> {
-    let certificate = EndEntityCert::try_from(leaf).map_err(|_| Mistrust::Unreadable)?;
-    let asked = asked.ok_or(Mistrust::Name)?;
-    certificate.verify_is_valid_for_subject_name(asked).map_err(|_| Mistrust::Name)
+fn is_for(leaf: &CertificateDer<'_>, asked: Option<&ServerName<'_>>) -> Result<(), CertificateFault> {
+    let certificate = EndEntityCert::try_from(leaf).map_err(|_| CertificateFault::Unreadable)?;
+    let asked = asked.ok_or(CertificateFault::Name)?;
+    certificate.verify_is_valid_for_subject_name(asked).map_err(|_| CertificateFault::Name)
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Mistrust> {
+fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
     let read = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>();
-    read.map_err(|_| Mistrust::Unreadable)
+    read.map_err(|_| CertificateFault::Unreadable)
 }

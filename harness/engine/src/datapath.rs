@@ -9,7 +9,7 @@ use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{DecisionKind, Match, Matches, Traffic};
 use crate::explain::Query;
-pub use crate::explain::{Hello, NO_QUERY};
+pub use crate::explain::{ClientHello, NO_QUERY};
 pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
@@ -224,7 +224,7 @@ impl PolicyModel<'_> {
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-        hello: Hello<'_>,
+        hello: ClientHello<'_>,
     ) -> Decision {
         match self.asked(subject, direction, peer, traffic) {
             Some((state, matches)) if !matches!(matches.kind, DecisionKind::Allow { redirected: true }) => {

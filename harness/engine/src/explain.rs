@@ -23,7 +23,7 @@ use crate::rule::{
     Direction, Effect, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry,
 };
 pub(crate) use dns_rules::Query;
-pub use server_names::Hello;
+pub use server_names::ClientHello;
 pub(crate) use server_names::UNSEEN_NAME;
 
 /// The gap for a datagram to the DNS proxy that is not a query.

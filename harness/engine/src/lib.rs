@@ -20,7 +20,7 @@ pub mod in_force;
 pub mod label;
 pub mod lint;
 pub mod model;
-pub mod party;
+pub mod model_endpoint;
 pub mod refusal;
 pub mod refused_objects;
 pub mod rule;

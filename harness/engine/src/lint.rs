@@ -48,7 +48,7 @@ use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 pub use self::egress_cuts_dns::CODE as EGRESS_CUTS_DNS;
-use crate::model::{Learned, ManifestSummary, ModelOptions, PolicyModel};
+use crate::model::{LearnedNames, ManifestSummary, ModelOptions, PolicyModel};
 use crate::refused_objects::{self, RefusedObject};
 use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};
 use crate::selector::{Operator, Requirement};
@@ -144,7 +144,7 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
     let settings =
         Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
     let empty = Topology { settings, ..Topology::default() };
-    let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
+    let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &LearnedNames::default());
     let knows_settings = topology.is_some();
     all_findings(&LintContext { topology, manifests, options, knows_settings, model: &model })
 }
@@ -152,7 +152,7 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
 /// The same for policies without a topology, if the settings of Cilium are known.
 pub fn lint_under(settings: &Settings, manifests: &[Manifest], options: &ModelOptions) -> Findings {
     let empty = Topology { settings: settings.clone(), ..Topology::default() };
-    let model = PolicyModel::new(&empty, manifests, options, &Learned::default());
+    let model = PolicyModel::new(&empty, manifests, options, &LearnedNames::default());
     all_findings(&LintContext { topology: None, manifests, options, knows_settings: true, model: &model })
 }
 

@@ -4,7 +4,7 @@ mod compile;
 mod conflict;
 mod endpoints;
 mod index;
-mod learned;
+mod learned_names;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use crate::label::{CLUSTER, CLUSTER_NAME};
 use crate::resolve::CidrGroups;
 use crate::rule::{Direction, Rule, RuleEntry, Subject};
 use index::RuleIndex;
-pub use learned::Learned;
+pub use learned_names::LearnedNames;
 
 /// The Cilium for which a model is compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl AddressFamilies {
 /// The policies in force over one topology, compiled: every endpoint with its identity and the entries that select it.
 ///
 /// ```
-/// use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+/// use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 /// use verdikt_scenario::attempt::{Attempt, Target};
 /// use verdikt_scenario::document;
 /// use verdikt_scenario::policy::Manifest;
@@ -96,7 +96,7 @@ impl AddressFamilies {
 /// ";
 /// let root = document::parse(text)?.remove(0);
 /// let manifests = [Manifest { file: "isolate.yaml".into(), root }];
-/// let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+/// let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
 ///
 /// let (cart, web) = (Endpoint::Pod("shop/cart".parse()?), Endpoint::Pod("shop/web".parse()?));
 /// let port = Port::new(80).ok_or("0 is not a port")?;
@@ -120,7 +120,7 @@ pub struct PolicyModel<'a> {
     pub(crate) rules: Arc<[Rule]>,
     /// An index of the rules that may select an identity.
     index: Arc<RuleIndex>,
-    pub(crate) learned: Learned,
+    pub(crate) learned: LearnedNames,
     /// The endpoints. Those with the same identity share their policy.
     pub(crate) subjects: BTreeMap<Endpoint, Arc<EndpointState>>,
     acceptances: Arc<[Acceptance]>,
@@ -215,7 +215,7 @@ impl<'a> PolicyModel<'a> {
         topology: &'a Topology,
         manifests: &[Manifest],
         options: &ModelOptions,
-        learned: &Learned,
+        learned: &LearnedNames,
     ) -> Self {
         Self::after(&InForce::default(), topology, manifests, options, learned)
     }
@@ -227,7 +227,7 @@ impl<'a> PolicyModel<'a> {
         topology: &'a Topology,
         manifests: &[Manifest],
         options: &ModelOptions,
-        learned: &Learned,
+        learned: &LearnedNames,
     ) -> Self {
         let channel = topology.network_policy_api;
         let stored = manifests.iter().map(|manifest| compile::admit(manifest, *options, channel));
@@ -240,7 +240,7 @@ impl<'a> PolicyModel<'a> {
         topology: &'a Topology,
         manifests: &[Manifest],
         options: &ModelOptions,
-        learned: &Learned,
+        learned: &LearnedNames,
     ) -> Self {
         let (version, channel) = (options.version, topology.network_policy_api);
         let stored =
@@ -380,7 +380,7 @@ mod tests {
             let pod = Pod { labels: [("app".to_owned(), app.to_owned())].into(), ..Pod::default() };
             topology.pods.insert(name.parse().unwrap(), pod);
         }
-        let model = PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default());
+        let model = PolicyModel::new(&topology, &[], &ModelOptions::default(), &LearnedNames::default());
         let [a, b, c] =
             ["shop/a", "shop/b", "shop/c"].map(|name| &model.subjects[&Endpoint::Pod(name.parse().unwrap())]);
         assert!(Arc::ptr_eq(a, b) && !Arc::ptr_eq(a, c));

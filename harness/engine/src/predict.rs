@@ -11,7 +11,7 @@ use verdikt_scenario::name::{DnsName, HostName};
 use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved};
 
-use crate::model::{Learned, PolicyModel};
+use crate::model::{LearnedNames, PolicyModel};
 use walk::{AttemptWalk, ProxyQuestion};
 
 /// A policy model during a step: as it is for the first attempt, and when all names are known.
@@ -20,7 +20,7 @@ pub struct StepModel<'a> {
     first: PolicyModel<'a>,
     /// None if the step teaches the DNS proxy nothing.
     last: Option<PolicyModel<'a>>,
-    learned: Learned,
+    learned: LearnedNames,
     /// The attempts of the step before whose connections go through a proxy.
     proxied: BTreeSet<(Endpoint, Attempt)>,
 }
@@ -43,7 +43,7 @@ impl<'a> StepModel<'a> {
     }
 
     /// What the DNS proxy knows after the step.
-    pub fn learned(&self) -> &Learned {
+    pub fn learned(&self) -> &LearnedNames {
         &self.learned
     }
 
@@ -86,7 +86,7 @@ impl<'a> PolicyModel<'a> {
 
     /// The same model, with only these names known to the DNS proxy.
     #[must_use]
-    pub fn knowing(&self, learned: &Learned) -> Self {
+    pub fn knowing(&self, learned: &LearnedNames) -> Self {
         let mut model = self.clone();
         model.learned = learned.clone();
         for host in self.topology.world.keys() {

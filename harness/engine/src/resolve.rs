@@ -17,7 +17,7 @@ use crate::selector::{Operator, Requirement, Selector};
 
 /// The services of a topology and the CIDR groups among its manifests.
 #[derive(Debug)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct ResolutionContext<'a> {
     topology: &'a Topology,
     /// The service of the DNS server, if the topology does not describe it.
     dns: Option<(NamespacedName, Service)>,
@@ -86,7 +86,7 @@ impl CidrGroups {
     }
 }
 
-impl<'a> Surroundings<'a> {
+impl<'a> ResolutionContext<'a> {
     /// The secret of a name, if the cluster has it.
     pub(crate) fn secret(&self, namespace: &str, name: &str) -> Option<NamespacedName> {
         let mut secrets = self.topology.secrets.keys();

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use verdikt_engine::lint::lint;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_engine::refusal::RefusalKind;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document;
@@ -151,7 +151,7 @@ fn who_refuses_what() {
         topology.settings.cluster_network_policy = on;
         let manifests = std::slice::from_ref(manifest);
         let options = ModelOptions { version, ..ModelOptions::default() };
-        let model = PolicyModel::new(&topology, manifests, &options, &Learned::default());
+        let model = PolicyModel::new(&topology, manifests, &options, &LearnedNames::default());
         let refused = model.acceptances()[0].refused().unwrap();
         assert_eq!((refused.by, refused.kind.clone()), expected, "{}", refused.message);
         assert_eq!(refused.hidden, refused.by == Refuser::Agent);
@@ -176,7 +176,7 @@ fn who_refuses_what() {
 /// The checks of an attempt from red to blue, a line each.
 fn explained(policies: &[Manifest]) -> String {
     let topology = topology();
-    let model = PolicyModel::new(&topology, policies, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, policies, &ModelOptions::default(), &LearnedNames::default());
     let [red, blue] = ["red/pod", "blue/pod"].map(|name| Endpoint::Pod(name.parse().unwrap()));
     let port = Port::new(80).unwrap();
     let attempt = Attempt::Connect { protocol: Protocol::Tcp, target: Target::Endpoint(blue), port };

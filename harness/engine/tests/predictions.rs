@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use rstest::rstest;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -126,15 +126,21 @@ fn shown(prediction: &Prediction) -> String {
 }
 
 fn check(policies: &str, source: &str, attempt_text: &str) -> String {
-    check_with(policies, ModelOptions::default(), &Learned::default(), source, attempt_text)
+    check_with(policies, ModelOptions::default(), &LearnedNames::default(), source, attempt_text)
 }
 
-fn learned_api() -> Learned {
+fn learned_api() -> LearnedNames {
     let names = ["api.example.test".parse().unwrap()].into();
-    Learned { names: [("api".parse().unwrap(), names)].into(), ..Learned::default() }
+    LearnedNames { names: [("api".parse().unwrap(), names)].into(), ..LearnedNames::default() }
 }
 
-fn check_with(policies: &str, options: ModelOptions, learned: &Learned, source: &str, text: &str) -> String {
+fn check_with(
+    policies: &str,
+    options: ModelOptions,
+    learned: &LearnedNames,
+    source: &str,
+    text: &str,
+) -> String {
     let topology = topology();
     let manifests = manifests(policies);
     let model = PolicyModel::new(&topology, &manifests, &options, learned);
@@ -214,7 +220,7 @@ fn audit_mode_lets_a_denial_pass_and_says_so() {
         enforcement: Enforcement { audit: true, ..Enforcement::default() },
         ..ModelOptions::default()
     };
-    let text = check_with(LEDGER, options, &Learned::default(), "shop/canary", "tcp bank/ledger:80");
+    let text = check_with(LEDGER, options, &LearnedNames::default(), "shop/canary", "tcp bank/ledger:80");
     assert!(text.starts_with("audit ingress\n"), "{text}");
 }
 
@@ -254,9 +260,10 @@ fn an_address_is_open_once_its_name_was_looked_up() {
 #[test]
 fn a_cluster_that_forgets_its_names_is_as_one_that_never_knew_any() {
     let (topology, manifests) = (topology(), manifests(BY_NAME));
-    let with = |learned: &Learned| PolicyModel::new(&topology, &manifests, &ModelOptions::default(), learned);
+    let with =
+        |learned: &LearnedNames| PolicyModel::new(&topology, &manifests, &ModelOptions::default(), learned);
     let shown = |model: &PolicyModel<'_>| format!("{model:?}");
-    let (none, one) = (Learned::default(), learned_api());
+    let (none, one) = (LearnedNames::default(), learned_api());
     assert_ne!(shown(&with(&one)), shown(&with(&none)));
     assert_eq!(shown(&with(&one).knowing(&none)), shown(&with(&none)));
 }
@@ -288,7 +295,7 @@ spec:
     );
     let topology = topology();
     let manifests = manifests(&policies);
-    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     let cells =
         ["shop/web", "shop/canary"].map(|source| (endpoint(source), attempt("tcp api.example.test:80")));
     let step = model.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
@@ -320,10 +327,10 @@ spec:
 ";
     let (mut topology, manifests) = (topology(), manifests(policies));
     topology.cilium.insert(CiliumEndpoint::Ingress);
-    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     let (source, made) = (endpoint("ingress"), attempt(made));
     let step = model.in_step([(&source, &made)]);
-    assert_eq!(*step.learned() != Learned::default(), learns);
+    assert_eq!(*step.learned() != LearnedNames::default(), learns);
 }
 
 const ROUTES: &str = "
@@ -403,7 +410,8 @@ spec: {endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}
 ",
     );
     let answer = |topology: &Topology| {
-        let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
+        let model =
+            PolicyModel::new(topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
         model.predict(&endpoint("bank/ledger"), &attempt("tcp api:443")).answer.to_string()
     };
     assert_eq!(answer(&topology), "deny egress");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use verdikt_engine::decide::{DecisionKind, Traffic};
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Node, Pod, Protocol, Topology, WorldHost};
@@ -152,7 +152,7 @@ type Sides = (Option<DecisionKind>, Option<DecisionKind>);
 fn verdicts(policies: &[String]) -> Vec<(Endpoint, Endpoint, Sides)> {
     let topology = topology();
     let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     let endpoints = topology.sources();
     let mut verdicts = Vec::new();
     for source in &endpoints {
@@ -275,8 +275,8 @@ proptest! {
             for root in document::parse(&text).unwrap_or_default() {
                 let manifests = [Manifest { file: Arc::from("odd.yaml"), root }];
                 let topology = topology();
-                PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
-                PolicyModel::without_api_server(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+                PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
+                PolicyModel::without_api_server(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
             }
         }
     }

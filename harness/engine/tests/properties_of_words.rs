@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::document;
 use verdikt_scenario::loader::{parse_attempt, parse_source};
@@ -97,7 +97,7 @@ fn answer(topology: &Topology, policies: &[String], source: &str, attempt: &Atte
         root: document::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")).remove(0),
     };
     let manifests: Vec<Manifest> = policies.iter().map(read).collect();
-    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     model.predict(&parse_source(source, topology).unwrap(), attempt).answer
 }
 

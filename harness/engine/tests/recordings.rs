@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::{Manifest, Refuser};
@@ -160,7 +160,7 @@ fn every_recorded_verdict_is_predicted() {
             ..ModelOptions::default()
         };
         let manifests = manifests(&case["policies"]);
-        let mut learned = Learned::default();
+        let mut learned = LearnedNames::default();
         for probe in case["probes"].as_array().unwrap() {
             let model = PolicyModel::new(&topology, &manifests, &options, &learned);
             for (policy, acceptance) in case["policies"].as_array().unwrap().iter().zip(model.acceptances()) {
@@ -200,7 +200,7 @@ fn every_doubtful_object_is_judged_as_recorded() {
             (FieldValidation::Ignore, case["server"]["accepted"] == true),
         ] {
             let options = ModelOptions { field_validation, ..ModelOptions::default() };
-            let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+            let model = PolicyModel::new(&topology, &manifests, &options, &LearnedNames::default());
             let refused = model.acceptances()[0].refused();
             let by_api_server = refused.is_some_and(|refused| refused.by == Refuser::ApiServer);
             if by_api_server == accepted {

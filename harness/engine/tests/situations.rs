@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::lint::lint;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_engine::refusal::RefusalKind;
 use verdikt_scenario::document;
 use verdikt_scenario::loader::parse_attempt;
@@ -88,7 +88,7 @@ proptest! {
         ];
         for (attempt, peer) in &seen {
             let attempt = parse_attempt(attempt, &topology).unwrap();
-            let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+            let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
             let (_, ingress) = model.sides(peer, &web, Traffic::Port(Protocol::Tcp, 8080));
             let denied = matches!(model.predict(&client, &attempt).answer, Answer::Deny(_));
             prop_assert_eq!(denied, ingress.unwrap().denies(), "{} as {}", attempt, peer);
@@ -96,7 +96,7 @@ proptest! {
         let service = topology.services.values_mut().next().unwrap();
         service.external_traffic_policy = TrafficPolicy::Local;
         let attempt = parse_attempt("tcp shop/front:8080", &topology).unwrap();
-        let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+        let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
         let (_, ingress) = model.sides(&client, &web, Traffic::Port(Protocol::Tcp, 8080));
         let denied = matches!(model.predict(&client, &attempt).answer, Answer::Deny(_));
         prop_assert_eq!(denied, ingress.unwrap().denies());
@@ -115,7 +115,7 @@ proptest! {
             topology.pods.insert(name.parse().unwrap(), pod);
         }
         let manifests = [manifest(&rules)];
-        let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+        let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
         let pod = |name: &str| Endpoint::Pod(name.parse().unwrap());
         let node = |name: &str| Endpoint::Node(name.parse().unwrap());
         let traffic = Traffic::Port(Protocol::Tcp, 8080);
@@ -159,7 +159,7 @@ fn nodes_by_their_labels_need_the_setting(#[case] list: &str) {
         topology.settings.node_selector_labels = on;
         let options = ModelOptions::default();
         let manifests = [manifest(list)];
-        let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+        let model = PolicyModel::new(&topology, &manifests, &options, &LearnedNames::default());
         let refused = model.acceptances().first().and_then(|acceptance| acceptance.refused());
         refused.map(|refused| refused.kind.clone())
     };
@@ -182,7 +182,7 @@ fn a_connection_that_stands(#[case] list: &str, #[case] audit: bool, #[case] exp
     let (topology, manifests) = (topology(), [manifest(list)]);
     let enforcement = Enforcement { audit, ..Enforcement::default() };
     let options = ModelOptions { enforcement, ..ModelOptions::default() };
-    let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &options, &LearnedNames::default());
     let attempt = parse_attempt("tcp shop/web:8080 kept", &topology).unwrap();
     assert_eq!(attempt.to_string(), "tcp shop/web:8080 kept");
     let client = Endpoint::World("client".parse().unwrap());
@@ -195,8 +195,12 @@ fn a_connection_that_a_proxy_has_taken() {
     let kept = parse_attempt("tcp shop/web:8080 kept", &topology).unwrap();
     let made = kept.kept().unwrap();
     let step = |list: &str| {
-        let model =
-            PolicyModel::new(&topology, &[manifest(list)], &ModelOptions::default(), &Learned::default());
+        let model = PolicyModel::new(
+            &topology,
+            &[manifest(list)],
+            &ModelOptions::default(),
+            &LearnedNames::default(),
+        );
         model.in_step([])
     };
     let (proxied, plain) = (step(AT_A_PROXY), step("ingress: [{fromEntities: [world]}]"));
@@ -244,7 +248,7 @@ fn http_rules_inside_tls(
         words.collect::<String>()
     );
     let manifests = [manifest(&list)];
-    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     let web = Endpoint::Pod("shop/web".parse().unwrap());
     let attempt = parse_attempt(attempt, &topology).unwrap();
     assert_eq!(model.predict(&web, &attempt).answer.to_string(), expected);
@@ -255,7 +259,7 @@ fn answer(topology: &Topology, source: &str, attempt: &str, policy: &str) -> Ans
     let manifest = Manifest { file: Arc::from("p.yaml"), root: document::parse(policy).unwrap().remove(0) };
     let manifests = [manifest];
     let attempt = parse_attempt(attempt, topology).unwrap();
-    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     let sources = topology.sources();
     let source = sources.iter().find(|endpoint| endpoint.to_string() == source).unwrap();
     model.predict(source, &attempt).answer

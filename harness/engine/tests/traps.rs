@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use verdikt_engine::decide::{DecisionKind, Traffic};
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
@@ -147,7 +147,7 @@ fn every_trap_is_answered_as_recorded() {
     let traps: Vec<Trap> = serde_json::from_str(include_str!("fixtures/traps.json")).unwrap();
     let topology = topology();
     let names = topology.world.iter().map(|(name, host)| (name.clone(), host.names.clone())).collect();
-    let learned = Learned { names, ..Learned::default() };
+    let learned = LearnedNames { names, ..LearnedNames::default() };
     let mut wrong = Vec::new();
     for trap in &traps {
         let manifests: Vec<Manifest> =

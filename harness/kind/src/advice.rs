@@ -116,7 +116,7 @@ impl Error {
 /// What to do next.
 pub(crate) fn of(error: &Error) -> String {
     match error {
-        Error::Missing(program) | Error::Old { program, .. } | Error::NoVersion { program, .. } => {
+        Error::NotInstalled(program) | Error::Old { program, .. } | Error::NoVersion { program, .. } => {
             format!("{}; then `verdikt cluster doctor`", install::how(*program))
         }
         Error::NotStarted { program, .. } => {

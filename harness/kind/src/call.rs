@@ -129,7 +129,7 @@ impl ProgramCall {
 
     fn not_started(&self, source: io::Error) -> Error {
         if source.kind() == io::ErrorKind::NotFound {
-            return Error::Missing(self.program);
+            return Error::NotInstalled(self.program);
         }
         Error::NotStarted { program: self.program, source }
     }

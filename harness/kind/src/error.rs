@@ -11,7 +11,7 @@ use crate::versions::VersionNumber;
 pub enum Error {
     /// A program is not installed.
     #[error("`{0}` is not installed, or not in the PATH")]
-    Missing(Program),
+    NotInstalled(Program),
     /// A program is too old.
     #[error("`{program}` is {found}; {wanted} or newer is needed")]
     Old {

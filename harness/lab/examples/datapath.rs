@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
 use verdikt_lab::policy::{AddressOwner, PolicyVersion};
 use verdikt_lab::redirect::Redirects;
@@ -83,7 +83,7 @@ fn datapath() -> Result<Datapath, Box<dyn Error>> {
     }
     let root = document::parse(POLICY)?.remove(0);
     let manifests = [Manifest { file: Arc::from("guard.yaml"), root }];
-    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     let owners = endpoints.iter().map(|(address, endpoint): (&IpAddr, &Endpoint)| {
         (*address, AddressOwner { endpoint: endpoint.clone(), identity: 1000 })
     });

@@ -7,10 +7,10 @@
 
 mod connection;
 mod connections;
+mod decide;
 mod forward;
 mod fragments;
 pub mod identity;
-mod judge;
 mod link;
 mod open;
 mod related;

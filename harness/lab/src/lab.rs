@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 use tracing::debug;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::names::{resolver, zone};
 use verdikt_probes::probes::{ProbeEvent, Probes};
@@ -21,9 +21,9 @@ use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_wire::{Order, Report};
 
 use crate::addresses::{all_endpoints, next};
-use crate::carrier::Carrier;
 use crate::current::CurrentPolicy;
 use crate::datapath::{LinkId, LinkOwner, ServiceTable};
+use crate::datapath_thread::DatapathThread;
 use crate::error::LabError;
 use crate::hidden_clients::HiddenClients;
 use crate::identities::Identities;
@@ -31,7 +31,7 @@ use crate::losses::{LossCause, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
 use crate::namespace::{NamespaceMaker, NetnsHandle, NetnsSpec, PendingNamespace, ProbeWork};
 use crate::policy::AddressOwner;
-use crate::proxy::{Judge, Proxies};
+use crate::proxy::{Proxies, ProxyContext};
 use crate::redirect::Redirects;
 use crate::rewriting::{RewrittenSockets, TriedSocket, rewritten, to_try};
 use crate::services;
@@ -60,7 +60,7 @@ pub struct Lab {
     // Dropped in this order: the devices must be carried as long as proxies and probes run.
     #[expect(dead_code, reason = "the proxies live as long as this is held")]
     proxies: Proxies,
-    carrier: Carrier,
+    datapath_thread: DatapathThread,
     maker: NamespaceMaker,
 }
 
@@ -104,7 +104,7 @@ impl Lab {
         let maker = NamespaceMaker::start().map_err(LabError::Namespace)?;
         let (tells, flows) = mpsc::unbounded_channel();
         let policy = Arc::new(CurrentPolicy::new(
-            PolicyModel::new(&Topology::default(), &[], &ModelOptions::default(), &Learned::default())
+            PolicyModel::new(&Topology::default(), &[], &ModelOptions::default(), &LearnedNames::default())
                 .into_owned(),
             BTreeMap::new(),
             Enforcement::default(),
@@ -114,12 +114,13 @@ impl Lab {
         let (carried, lost) = (tells.clone(), Arc::clone(&losses));
         let hidden = Arc::new(HiddenClients::default());
         let (shared, listed) = (Arc::clone(&redirects), Arc::clone(&hidden));
-        let carrier = Carrier::start(Arc::clone(&policy), shared, listed, carried, lost, begin);
-        let carrier = carrier.await.map_err(LabError::Datapath)?;
+        let datapath_thread =
+            DatapathThread::start(Arc::clone(&policy), shared, listed, carried, lost, begin);
+        let datapath_thread = datapath_thread.await.map_err(LabError::Datapath)?;
         let link = LinkId(0);
-        let judge = Judge::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin);
-        let (proxies, device) = Proxies::start(&maker, judge).await.map_err(LabError::Namespace)?;
-        carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
+        let context = ProxyContext::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin);
+        let (proxies, device) = Proxies::start(&maker, context).await.map_err(LabError::Namespace)?;
+        datapath_thread.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             probe,
             begin,
@@ -135,7 +136,7 @@ impl Lab {
             flows,
             losses,
             proxies,
-            carrier,
+            datapath_thread,
             maker,
         })
     }
@@ -178,7 +179,7 @@ impl Lab {
         for endpoint in &wanted {
             if let Some(site) = self.sites.get(endpoint) {
                 let identity = self.identities.number(endpoint);
-                self.carrier.identify(site.link, identity).await.map_err(LabError::Datapath)?;
+                self.datapath_thread.identify(site.link, identity).await.map_err(LabError::Datapath)?;
             } else {
                 let addresses = device_addresses(&self.addresses, topology, endpoint);
                 entering.push((endpoint, addresses.clone(), self.make(endpoint, addresses)));
@@ -200,7 +201,7 @@ impl Lab {
         let services = services::of(topology, &self.addresses);
         self.try_sockets(topology, &services).await?;
         let relays = services::relays(topology, &self.addresses);
-        self.carrier.services(services, relays).await.map_err(LabError::Datapath)?;
+        self.datapath_thread.services(services, relays).await.map_err(LabError::Datapath)?;
         self.policy.replace(model, by_address, enforcement);
         self.configure(topology).await?;
         // Losses while all of this was made belong to no attempt.
@@ -255,7 +256,7 @@ impl Lab {
         self.last_link += 1;
         let link = LinkId(self.last_link);
         let owner = self.owner(endpoint);
-        self.carrier.attach(link, owner, device).await.map_err(LabError::Datapath)?;
+        self.datapath_thread.attach(link, owner, device).await.map_err(LabError::Datapath)?;
         let occupied = RunningEndpoint { link, addresses, thread, dropped: 0 };
         self.sites.insert(endpoint.clone(), occupied);
         Ok(())
@@ -264,7 +265,7 @@ impl Lab {
     async fn leave(&mut self, endpoint: &Endpoint) -> Result<(), LabError> {
         let Some(occupied) = self.sites.remove(endpoint) else { return Ok(()) };
         self.probes.remove(endpoint);
-        self.carrier.detach(occupied.link).await.map_err(LabError::Datapath)
+        self.datapath_thread.detach(occupied.link).await.map_err(LabError::Datapath)
     }
 
     /// Updates the servers of the endpoints, and how they resolve names; waits until everything is up to date.
@@ -302,7 +303,7 @@ impl Lab {
 
     /// Returns when every packet that was sent before has been handled: [`Self::next`] returns its flows.
     pub async fn catch_up(&self) -> Result<(), LabError> {
-        self.carrier.catch_up().await.map_err(LabError::Datapath)
+        self.datapath_thread.catch_up().await.map_err(LabError::Datapath)
     }
 
     /// What stops the traffic of a flow, by the policy in force.

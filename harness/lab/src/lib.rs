@@ -26,6 +26,6 @@ pub mod redirect;
 pub mod rewriting;
 pub mod services;
 
-mod carrier;
+mod datapath_thread;
 mod packet;
 mod proxy;

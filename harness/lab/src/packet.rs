@@ -9,7 +9,7 @@ pub(crate) mod rewrite;
 
 use std::net::IpAddr;
 
-use self::network::{Extent, Network};
+use self::network::{Completeness, Network};
 
 /// Protocol numbers.
 /// <https://www.iana.org/assignments/protocol-numbers>
@@ -169,7 +169,7 @@ fn shortest_header(protocol: u8) -> usize {
 
 /// Reads a packet.
 pub(crate) fn parse(packet: &[u8]) -> Result<Headers, Unreadable> {
-    let network = network::read(packet, Extent::Whole)?;
+    let network = network::read(packet, Completeness::Whole)?;
     let payload = &packet[network.transport..network.length];
     let later = network.fragment.is_some_and(|fragment| fragment.offset > 0);
     let (content, source_port, destination_port) =

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use verdikt_engine::datapath::{Hello, PacketDecision, RequestHead};
+use verdikt_engine::datapath::{ClientHello, PacketDecision, RequestHead};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
@@ -140,7 +140,7 @@ impl PolicyVersion {
         direction: Direction,
         peer: IpAddr,
         traffic: Traffic,
-        hello: Hello<'_>,
+        hello: ClientHello<'_>,
     ) -> Decision {
         self.model.decide_hello(subject, direction, &self.identity(peer), traffic, hello)
     }

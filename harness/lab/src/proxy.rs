@@ -3,10 +3,10 @@
 //! They run in a namespace and a thread of their own. The datapath hands them connections under tokens, see
 //! [`crate::redirect`]; their connections to the servers start at the siblings of the tokens.
 
+mod context;
 mod dns;
 mod http;
 mod interception;
-mod judge;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use tun_rs::SyncDevice;
 use crate::losses::LossCause;
 use crate::namespace::{NamespaceMaker, NetnsError, NetnsSpec, NetnsStep};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, TLS_PORT};
-pub(crate) use judge::Judge;
+pub(crate) use context::ProxyContext;
 use tracing::debug;
 
 /// The largest number of open connections of one client to each listener, which limits floods.
@@ -42,7 +42,7 @@ impl Proxies {
     /// Starts the proxies, and returns the device of their namespace too.
     pub(crate) async fn start(
         maker: &NamespaceMaker,
-        judge: Judge,
+        context: ProxyContext,
     ) -> Result<(Self, SyncDevice), NetnsError> {
         let wanted = NetnsSpec {
             name: "the proxies".to_owned(),
@@ -60,7 +60,7 @@ impl Proxies {
         }
         let (stop, stopped) = oneshot::channel();
         let (ready, mut listening) = mpsc::unbounded_channel();
-        let judge = Arc::new(judge);
+        let context = Arc::new(context);
         let making = maker.thread(wanted, move || {
             // IPv4 sockets may have any address with a local route, IPv6 sockets only those of devices. Without IPv6
             // there is no such setting.
@@ -68,7 +68,7 @@ impl Proxies {
                 debug!(%error, "the proxies have no IPv6");
             }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let served = runtime.and_then(|runtime| runtime.block_on(serve(judge, &ready, stopped)));
+            let served = runtime.and_then(|runtime| runtime.block_on(serve(context, &ready, stopped)));
             if let Err(error) = served {
                 // They listen until the lab ends.
                 let _ = ready.send(Err(error));
@@ -84,7 +84,7 @@ impl Proxies {
 }
 
 async fn serve(
-    judge: Arc<Judge>,
+    context: Arc<ProxyContext>,
     ready: &mpsc::UnboundedSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
@@ -93,21 +93,21 @@ async fn serve(
         let hellos = TcpListener::bind((address, TLS_PORT)).await?;
         let queries = TcpListener::bind((address, DNS_PORT)).await?;
         let datagrams = UdpSocket::bind((address, DNS_PORT)).await?;
-        let [http, tls, tcp, udp] = std::array::from_fn(|_| Arc::clone(&judge));
+        let [http, tls, tcp, udp] = std::array::from_fn(|_| Arc::clone(&context));
         tokio::spawn(accept(
             requests,
             move |stream, redirect| http::connection(stream, redirect, Arc::clone(&http)),
-            Arc::clone(&judge),
+            Arc::clone(&context),
         ));
         tokio::spawn(accept(
             hellos,
             move |stream, redirect| tls::connection(stream, redirect, Arc::clone(&tls)),
-            Arc::clone(&judge),
+            Arc::clone(&context),
         ));
         tokio::spawn(accept(
             queries,
             move |stream, redirect| dns::connection(stream, redirect, Arc::clone(&tcp)),
-            Arc::clone(&judge),
+            Arc::clone(&context),
         ));
         tokio::spawn(dns::datagrams(datagrams, udp));
     }
@@ -121,16 +121,16 @@ async fn serve(
 async fn accept<F: Future<Output = ()> + Send + 'static>(
     listener: TcpListener,
     serve: impl Fn(TcpStream, Arc<Redirect>) -> F,
-    judge: Arc<Judge>,
+    context: Arc<ProxyContext>,
 ) {
     let mut shares = Shares::new(CONNECTIONS);
     loop {
         match listener.accept().await {
             Ok((stream, token)) => {
-                let redirect = judge.redirect(token.ip());
+                let redirect = context.redirect(token.ip());
                 let share = redirect.as_ref().and_then(|redirect| shares.of(redirect.client.ip()));
                 let Some((redirect, share)) = redirect.zip(share) else {
-                    judge.lose(LossCause::Connection);
+                    context.lose(LossCause::Connection);
                     continue;
                 };
                 let served = serve(stream, redirect);

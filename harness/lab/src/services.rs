@@ -88,7 +88,7 @@ fn host_ports(topology: &Topology, addresses: &Addresses) -> BTreeMap<(IpAddr, P
 }
 
 /// Addresses of the backends of a service.
-struct Lead<'a> {
+struct BackendAddresses<'a> {
     service: &'a NamespacedName,
     addresses: &'a [IpAddr],
     /// The addresses of the only backend they lead to; none if they lead to all.
@@ -98,21 +98,21 @@ struct Lead<'a> {
 }
 
 /// The addresses of services, then those of their single backends, then those through nodes.
-fn leads<'a>(topology: &'a Topology, addresses: &'a Addresses) -> impl Iterator<Item = Lead<'a>> {
+fn leads<'a>(topology: &'a Topology, addresses: &'a Addresses) -> impl Iterator<Item = BackendAddresses<'a>> {
     let own = |backend: &Endpoint| addresses.endpoints.get(backend).map_or(&[][..], Vec::as_slice);
-    let all = addresses.services.iter().map(|(service, list)| Lead {
+    let all = addresses.services.iter().map(|(service, list)| BackendAddresses {
         service,
         addresses: list,
         to_alone: None,
         is_open: is_open(topology, service),
     });
-    let single = addresses.backends.iter().map(move |((service, backend), list)| Lead {
+    let single = addresses.backends.iter().map(move |((service, backend), list)| BackendAddresses {
         service,
         addresses: list,
         to_alone: Some(own(backend)),
         is_open: is_open(topology, service),
     });
-    let over_nodes = addresses.relays.iter().map(move |(relay, list)| Lead {
+    let over_nodes = addresses.relays.iter().map(move |(relay, list)| BackendAddresses {
         service: &relay.service,
         addresses: list,
         to_alone: relay.backend.as_ref().map(own),

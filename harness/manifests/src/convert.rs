@@ -23,7 +23,7 @@ use crate::service::{ReadService, service};
 use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
 use crate::workload::{Workload, controller, pod_template, workload};
 
-use self::routes::{Entrances, FoundIngress, FoundRoute, JoinedRoutes};
+use self::routes::{FoundIngress, FoundRoute, GatewayRoutes, JoinedRoutes};
 
 /// The default namespace: that of `kubectl apply` with a new kubeconfig.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
@@ -74,7 +74,7 @@ struct ManifestReader<'a> {
     ports: Vec<PortPlace>,
     unselective: BTreeMap<NamespacedName, UnselectiveService>,
     slices: BTreeMap<NamespacedName, Vec<EndpointSlice>>,
-    entrances: Entrances,
+    entrances: GatewayRoutes,
     redirects: Vec<(NamespacedName, FoundRedirect)>,
     /// The first object that names no namespace, and the number of such objects.
     without_namespace: Option<(Place, usize)>,

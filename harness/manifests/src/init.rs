@@ -18,7 +18,7 @@ use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::Situation;
-use outside::Outside;
+use outside::OutsideHosts;
 
 /// How a scenario refers to manifests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub fn first_scenario(draft: &ScenarioDraft<'_>, predict: Predict<'_>) -> Option
     let clauses = policies::clauses(&draft.situation.policies);
     let mut topology = draft.situation.topology.clone();
     let changed = attempts::serve_http(&mut topology, &clauses);
-    let mut outside = Outside::of(&clauses);
+    let mut outside = OutsideHosts::of(&clauses);
     outside.add_host_of_ports(&topology);
     outside.add_to(&mut topology);
     let suggested = attempts::suggest(draft.situation, &topology, &clauses, &outside);

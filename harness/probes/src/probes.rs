@@ -20,7 +20,7 @@ use crate::conversation::{Conversation, ConversationEvent, Speaker};
 pub enum ProbeError {
     /// Probes do not start or listen in time.
     #[error("{} did not start to serve within {} s", list(endpoints), after.as_secs())]
-    Late {
+    TimedOut {
         /// Their endpoints.
         endpoints: Vec<Endpoint>,
         /// The timeout.
@@ -236,7 +236,7 @@ impl Probes {
         let deadline = Instant::now() + patience;
         while !self.flushing.is_empty() {
             let Ok(heard) = tokio::time::timeout_at(deadline.into(), self.heard.recv()).await else {
-                return Err(ProbeError::Late { endpoints: vec![endpoint.clone()], after: patience });
+                return Err(ProbeError::TimedOut { endpoints: vec![endpoint.clone()], after: patience });
             };
             if let Some((speaker, heard)) = heard {
                 self.hear(speaker, heard);
@@ -302,7 +302,7 @@ impl Probes {
         while !awaited.is_empty() {
             let Ok(heard) = tokio::time::timeout_at(deadline.into(), self.heard.recv()).await else {
                 let late: BTreeSet<Endpoint> = awaited.into_iter().map(|(endpoint, _)| endpoint).collect();
-                return Err(ProbeError::Late { endpoints: late.into_iter().collect(), after: patience });
+                return Err(ProbeError::TimedOut { endpoints: late.into_iter().collect(), after: patience });
             };
             let Some((speaker, heard)) = heard else { continue };
             if let Some(done) = self.hear_of_beginning(speaker, heard)? {

@@ -57,13 +57,13 @@ pub(crate) fn lines(grid: &Grid, limit: usize, paint: Paint) -> Vec<String> {
         vec![(grid, WHOLE), (grid, wide), (grid, medium), (grid, narrow), (&turned, narrow)]
     };
     for (grid, folding) in layouts {
-        let drawing = Drawing::new(grid, folding, paint);
+        let drawing = MeasuredTable::new(grid, folding, paint);
         let all = 0..grid.columns.len();
         let columns = drawing.width(all.clone()) - drawing.label_width;
         if columns + drawing.label_width <= limit {
             // What the columns leave is for the labels.
             let label = folding.label.max(limit - columns);
-            return Drawing::new(grid, LineFolding { label, ..folding }, paint).lines(all);
+            return MeasuredTable::new(grid, LineFolding { label, ..folding }, paint).lines(all);
         }
     }
     blocks(grid, narrow, limit, paint)
@@ -71,7 +71,7 @@ pub(crate) fn lines(grid: &Grid, limit: usize, paint: Paint) -> Vec<String> {
 
 /// As many columns side by side as fit, then the next ones below.
 fn blocks(grid: &Grid, folding: LineFolding, limit: usize, paint: Paint) -> Vec<String> {
-    let drawing = Drawing::new(grid, folding, paint);
+    let drawing = MeasuredTable::new(grid, folding, paint);
     let mut lines = Vec::new();
     let mut first = 0;
     while first < grid.columns.len() {
@@ -130,7 +130,7 @@ impl Grid {
 }
 
 /// A table with everything broken into lines and measured.
-struct Drawing {
+struct MeasuredTable {
     paint: Paint,
     labels: Vec<Vec<String>>,
     headers: Vec<Vec<String>>,
@@ -140,7 +140,7 @@ struct Drawing {
     column_widths: Vec<usize>,
 }
 
-impl Drawing {
+impl MeasuredTable {
     fn new(grid: &Grid, folding: LineFolding, paint: Paint) -> Self {
         let labels: Vec<Vec<String>> =
             grid.rows.iter().map(|(label, _)| folded(label, folding.label)).collect();

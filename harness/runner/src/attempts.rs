@@ -19,7 +19,7 @@ use verdikt_verdict::evidence::Evidence;
 
 use self::running::RunningAttempt;
 use self::window::InFlightWindow;
-use crate::backend::{AttemptNumber, Backend, BackendEvent, EndScope, Flowing};
+use crate::backend::{AttemptNumber, Backend, BackendEvent, EndScope, FlowState};
 
 pub(crate) mod backends;
 pub(crate) mod retry;
@@ -42,7 +42,7 @@ type NumberedAttempt<'a> = (AttemptNumber, &'a Endpoint, &'a Attempt);
 
 /// How a batch is made.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+struct BatchOptions {
     /// How long one attempt may take.
     patience: Duration,
     /// How many attempts are in flight at first.
@@ -52,7 +52,7 @@ struct Pace {
 /// Attempts that are made together.
 struct Batch<'a, 'b, B> {
     backend: &'b mut B,
-    pace: Pace,
+    pace: BatchOptions,
     window: InFlightWindow,
     running: BTreeMap<AttemptNumber, RunningAttempt<'a>>,
     /// How many of those that have begun are not finished.
@@ -79,12 +79,12 @@ struct Batch<'a, 'b, B> {
 async fn make<B: Backend>(
     backend: &mut B,
     attempts: &[NumberedAttempt<'_>],
-    pace: Pace,
+    pace: BatchOptions,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
     let lost = match backend.flowing() {
-        Flowing::Yes => None,
-        Flowing::NotNow(reason) | Flowing::NoMore(reason) => Some(reason),
+        FlowState::Yes => None,
+        FlowState::NotNow(reason) | FlowState::NoMore(reason) => Some(reason),
     };
     let mut batch = Batch {
         backend,

@@ -63,8 +63,8 @@ pub trait Backend {
     }
 
     /// Whether flows arrive from everywhere now. If some do not but will, [`Self::next`] reports when they do.
-    fn flowing(&self) -> Flowing {
-        Flowing::Yes
+    fn flowing(&self) -> FlowState {
+        FlowState::Yes
     }
 
     /// The kind of its datapath.
@@ -127,7 +127,7 @@ pub struct AppliedStep {
 
 /// Whether flows arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Flowing {
+pub enum FlowState {
     /// From everywhere.
     Yes,
     /// Some do not, for this reason, and may again.

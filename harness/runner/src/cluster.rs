@@ -42,7 +42,7 @@ use self::flows::NodeFlows;
 use self::flows::shared::SharedFlows;
 use self::itself::with_true_client;
 use crate::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, Flowing,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, FlowState,
 };
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
@@ -253,7 +253,7 @@ impl Backend for ClusterBackend {
         lag
     }
 
-    fn flowing(&self) -> Flowing {
+    fn flowing(&self) -> FlowState {
         self.flows.flowing()
     }
 

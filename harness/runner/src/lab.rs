@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::{LearnedNames, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
 use verdikt_lab::namespace::ProbeWork;
 use verdikt_probes::servers::trust;
@@ -111,7 +111,7 @@ impl LabBackend {
 impl Backend for LabBackend {
     async fn apply(&mut self, step: &Step, model: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
         // The lab's own DNS proxy learns names.
-        let model = model.knowing(&Learned::default()).into_owned();
+        let model = model.knowing(&LearnedNames::default()).into_owned();
         self.topology = step.topology.clone();
         self.attempted.0.clear();
         self.lab.apply(&step.topology, model, step.enforcement).await.map_err(BackendError::new)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use verdikt_engine::in_force::InForce;
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::{LearnedNames, PolicyModel};
 use verdikt_engine::predict::StepModel;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::diagnostic::Diagnostic;
@@ -109,7 +109,7 @@ pub(crate) fn begin_scenario<'a>(
 #[derive(Clone, Debug, Default)]
 pub struct StepHistory {
     /// What the DNS proxy has learned, as the engine says.
-    learned: Learned,
+    learned: LearnedNames,
     /// The versions of the objects that are in force.
     in_force: InForce,
     /// The attempts whose connections are kept and go through a proxy.

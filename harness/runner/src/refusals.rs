@@ -1,7 +1,7 @@
 //! Compares the objects that an author expects to be refused with what API server and agent refuse.
 
 use verdikt_engine::acceptance::{Acceptance, Refused};
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::scenario::{ExpectedRefusal, Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
@@ -30,7 +30,7 @@ fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let options = options(step, version);
-    let model = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
+    let model = PolicyModel::new(&step.topology, &step.policies, &options, &LearnedNames::default());
     let accepted = |refusal: &&ExpectedRefusal| model.acceptances()[refusal.policy] == Acceptance::Accepted;
     let mistake = |refusal: &ExpectedRefusal| {
         let object = step.policies[refusal.policy].object();

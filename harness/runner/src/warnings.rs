@@ -5,7 +5,7 @@ mod certificate_dates;
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_engine::lint::{EGRESS_CUTS_DNS, Findings, lint};
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::{LearnedNames, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::expect::{Expectation, VerdictWord};
@@ -94,7 +94,7 @@ fn not_looked_up(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let model =
-        PolicyModel::new(&step.topology, &step.policies, &options(step, version), &Learned::default());
+        PolicyModel::new(&step.topology, &step.policies, &options(step, version), &LearnedNames::default());
     let mut answers: BTreeMap<(&Endpoint, &DnsName), bool> = BTreeMap::new();
     let mut warnings = Vec::new();
     for (row, name) in &rows {

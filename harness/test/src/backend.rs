@@ -11,7 +11,7 @@ const CILIUM: &str = "VERDIKT_CILIUM";
 
 /// Where scenarios run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum RequestedBackend {
     /// In the lab, or in the policy model if a lab cannot run here.
     Best,
     Model,
@@ -22,7 +22,7 @@ pub(crate) enum Wish {
 
 /// A value of the environment that is not supported.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WishError {
+pub(crate) enum EnvironmentError {
     #[error(
         "cannot run on `{0}`, which {ON} names; there are lab, model, kind[:PROFILE] and cluster[:CONTEXT]"
     )]
@@ -31,30 +31,30 @@ pub(crate) enum WishError {
     Version(String),
 }
 
-impl Wish {
+impl RequestedBackend {
     /// The value of the environment.
-    pub(crate) fn of_environment() -> Result<Self, WishError> {
+    pub(crate) fn of_environment() -> Result<Self, EnvironmentError> {
         match env::var(ON) {
             Ok(text) => Self::of_text(&text),
             Err(_) => Ok(Self::Best),
         }
     }
 
-    fn of_text(text: &str) -> Result<Self, WishError> {
+    fn of_text(text: &str) -> Result<Self, EnvironmentError> {
         match text.split(':').next() {
             Some("") => Ok(Self::Best),
             Some("lab") if text == "lab" => Ok(Self::Lab),
             Some("model") if text == "model" => Ok(Self::Model),
             Some("kind" | "cluster") => Ok(Self::Cluster(text.to_owned())),
-            _ => Err(WishError::Backend(text.to_owned())),
+            _ => Err(EnvironmentError::Backend(text.to_owned())),
         }
     }
 }
 
 /// The Cilium version that the environment chooses.
-pub(crate) fn version_of_environment() -> Result<Option<CiliumVersion>, WishError> {
+pub(crate) fn version_of_environment() -> Result<Option<CiliumVersion>, EnvironmentError> {
     match env::var(CILIUM) {
-        Ok(text) if !text.is_empty() => text.parse().map(Some).map_err(|_| WishError::Version(text)),
+        Ok(text) if !text.is_empty() => text.parse().map(Some).map_err(|_| EnvironmentError::Version(text)),
         _ => Ok(None),
     }
 }
@@ -66,14 +66,14 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::nothing("", Some(Wish::Best))]
-    #[case::lab("lab", Some(Wish::Lab))]
-    #[case::model("model", Some(Wish::Model))]
-    #[case::profile("kind:audit", Some(Wish::Cluster("kind:audit".to_owned())))]
-    #[case::current_context("cluster", Some(Wish::Cluster("cluster".to_owned())))]
+    #[case::nothing("", Some(RequestedBackend::Best))]
+    #[case::lab("lab", Some(RequestedBackend::Lab))]
+    #[case::model("model", Some(RequestedBackend::Model))]
+    #[case::profile("kind:audit", Some(RequestedBackend::Cluster("kind:audit".to_owned())))]
+    #[case::current_context("cluster", Some(RequestedBackend::Cluster("cluster".to_owned())))]
     #[case::misspelt("labs", None)]
     #[case::too_much("lab:here", None)]
-    fn wishes(#[case] text: &str, #[case] expected: Option<Wish>) {
-        assert_eq!(Wish::of_text(text).ok(), expected);
+    fn environment(#[case] text: &str, #[case] expected: Option<RequestedBackend>) {
+        assert_eq!(RequestedBackend::of_text(text).ok(), expected);
     }
 }

@@ -10,7 +10,7 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
-use crate::backend::{Wish, version_of_environment};
+use crate::backend::{RequestedBackend, version_of_environment};
 use crate::cluster::{self, ClusterRun};
 use crate::{events, judged};
 
@@ -34,7 +34,7 @@ pub fn check(file: impl AsRef<Path>) {
 
 /// The text to print after success, or the report of a failure.
 fn run(file: &Path) -> Result<Vec<String>, String> {
-    let wish = Wish::of_environment().map_err(|error| error.to_string())?;
+    let requested = RequestedBackend::of_environment().map_err(|error| error.to_string())?;
     let asked = version_of_environment().map_err(|error| error.to_string())?;
     let version = asked.unwrap_or_default();
     let files = [file.to_owned()];
@@ -48,17 +48,19 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
         return Err(diagnostic::render(&diagnostics, &sources));
     }
     let mut notes = Vec::new();
-    let command = match &wish {
-        Wish::Cluster(on) => run_command(Some(on)),
-        Wish::Best | Wish::Lab | Wish::Model => run_command(None),
+    let command = match &requested {
+        RequestedBackend::Cluster(on) => run_command(Some(on)),
+        RequestedBackend::Best | RequestedBackend::Lab | RequestedBackend::Model => run_command(None),
     };
-    let events = match wish {
-        Wish::Model => events::of_model(&scenarios, version),
-        Wish::Cluster(on) => {
+    let events = match requested {
+        RequestedBackend::Model => events::of_model(&scenarios, version),
+        RequestedBackend::Cluster(on) => {
             let (on, version, scenarios, sources) = (&*on, asked, &*scenarios, &sources);
             cluster::events(ClusterRun { on, version, scenarios, sources })?
         }
-        Wish::Best | Wish::Lab => here(&wish, file, &scenarios, version, &mut notes)?,
+        RequestedBackend::Best | RequestedBackend::Lab => {
+            here(&requested, file, &scenarios, version, &mut notes)?
+        }
     };
     let skipped = events.iter().filter_map(|event| match event {
         Event::ScenarioSkipped(skipped) => Some(format!("skipped {}: {}", skipped.scenario, skipped.because)),
@@ -76,7 +78,7 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
 /// The events of a run on this machine.
 #[cfg(all(feature = "lab", target_os = "linux"))]
 fn here(
-    wish: &Wish,
+    requested: &RequestedBackend,
     file: &Path,
     scenarios: &[Scenario],
     version: CiliumVersion,
@@ -86,7 +88,7 @@ fn here(
 
     match run_in_lab(file, version) {
         LabRun::Events(events) => Ok(events),
-        LabRun::Impossible(reason) if *wish == Wish::Best => {
+        LabRun::Impossible(reason) if *requested == RequestedBackend::Best => {
             notes.push(format!("the policy model alone, without sockets: {reason}"));
             Ok(events::of_model(scenarios, version))
         }
@@ -99,14 +101,14 @@ fn here(
 /// The events of a run on this machine.
 #[cfg(not(all(feature = "lab", target_os = "linux")))]
 fn here(
-    wish: &Wish,
+    requested: &RequestedBackend,
     file: &Path,
     scenarios: &[Scenario],
     version: CiliumVersion,
     _: &mut Vec<String>,
 ) -> Result<Vec<Event>, String> {
-    match wish {
-        Wish::Lab => Err(format!(
+    match requested {
+        RequestedBackend::Lab => Err(format!(
             "cannot run {} in the lab: verdikt-test is built without its feature `lab`",
             file.display()
         )),

@@ -1,6 +1,8 @@
 //! Runs scenarios on a cluster, in this process; without the feature `cluster` it returns an error.
 
 #[cfg(feature = "cluster")]
+mod environment;
+#[cfg(feature = "cluster")]
 mod error;
 #[cfg(feature = "cluster")]
 mod interrupt;
@@ -8,8 +10,6 @@ mod interrupt;
 mod session;
 #[cfg(feature = "cluster")]
 mod variables;
-#[cfg(feature = "cluster")]
-mod wishes;
 
 use verdikt_scenario::diagnostic::SourceTexts;
 use verdikt_scenario::scenario::Scenario;

@@ -14,7 +14,7 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
-use crate::backend::{Wish, version_of_environment};
+use crate::backend::{RequestedBackend, version_of_environment};
 use crate::cluster::{self, ClusterRun};
 use crate::events;
 use crate::judged::{TestSubject, all, completion};
@@ -34,15 +34,15 @@ impl SuiteBackend {
     /// The chosen backend. Must be called while the process has a single thread.
     #[cfg(all(feature = "lab", target_os = "linux"))]
     #[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
-    pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
+    pub(crate) fn choose(requested: RequestedBackend) -> Result<Self, String> {
         use verdikt_lab::enter::enter;
         use verdikt_runner::backend::reason;
 
-        match wish {
-            Wish::Model => Ok(Self::Model),
-            Wish::Cluster(on) => Ok(Self::Cluster(on)),
-            Wish::Lab => enter().map(|_| Self::Lab).map_err(|obstacle| reason(&obstacle)),
-            Wish::Best => Ok(match enter() {
+        match requested {
+            RequestedBackend::Model => Ok(Self::Model),
+            RequestedBackend::Cluster(on) => Ok(Self::Cluster(on)),
+            RequestedBackend::Lab => enter().map(|_| Self::Lab).map_err(|obstacle| reason(&obstacle)),
+            RequestedBackend::Best => Ok(match enter() {
                 Ok(_) => Self::Lab,
                 Err(obstacle) => {
                     eprintln!("the policy model alone, without sockets: {}", reason(&obstacle));
@@ -64,11 +64,11 @@ impl SuiteBackend {
 
     /// The chosen backend.
     #[cfg(not(all(feature = "lab", target_os = "linux")))]
-    pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
-        match wish {
-            Wish::Model | Wish::Best => Ok(Self::Model),
-            Wish::Cluster(on) => Ok(Self::Cluster(on)),
-            Wish::Lab => Err("verdikt-test is built without its feature `lab`".to_owned()),
+    pub(crate) fn choose(requested: RequestedBackend) -> Result<Self, String> {
+        match requested {
+            RequestedBackend::Model | RequestedBackend::Best => Ok(Self::Model),
+            RequestedBackend::Cluster(on) => Ok(Self::Cluster(on)),
+            RequestedBackend::Lab => Err("verdikt-test is built without its feature `lab`".to_owned()),
         }
     }
 }
@@ -120,8 +120,9 @@ impl Suite {
     #[expect(clippy::print_stderr, reason = "a test program that cannot begin says why")]
     pub fn run(mut self) -> ExitCode {
         let arguments = Arguments::from_args();
-        let chosen = version_of_environment().and_then(|version| Ok((version, Wish::of_environment()?)));
-        let (version, wish) = match chosen {
+        let chosen =
+            version_of_environment().and_then(|version| Ok((version, RequestedBackend::of_environment()?)));
+        let (version, requested) = match chosen {
             Ok(chosen) => chosen,
             Err(error) => {
                 eprintln!("{error}");
@@ -129,7 +130,7 @@ impl Suite {
             }
         };
         self.version = version.or(self.version);
-        let backend = if arguments.list { Ok(SuiteBackend::Model) } else { SuiteBackend::choose(wish) };
+        let backend = if arguments.list { Ok(SuiteBackend::Model) } else { SuiteBackend::choose(requested) };
         match backend {
             Ok(backend) => libtest_mimic::run(&arguments, trials(&self, backend, &arguments)).exit_code(),
             Err(reason) => {

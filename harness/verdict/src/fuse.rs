@@ -7,7 +7,6 @@
 //! only a flow can tell it from something else: from the answer by which a proxy denies, or from what audit mode let
 //! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is not a denial, and does
 //! not contradict a success.
-//! nothing from a success.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

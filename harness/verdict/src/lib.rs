@@ -9,7 +9,7 @@
 
 pub mod compare;
 pub mod correlate;
-pub mod early;
+pub mod doubt;
 pub mod event;
 pub mod evidence;
 pub mod exit;

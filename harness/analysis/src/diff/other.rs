@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use verdikt_engine::party::Party;
+use verdikt_engine::model_endpoint::ModelEndpoint;
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::policy::ObjectRef;
 use verdikt_scenario::prediction::RuleRef;
@@ -19,14 +19,14 @@ type IsolationKey = (bool, Direction, Vec<Arc<RuleRef>>);
 pub(super) fn isolation(universe: &Universe<'_, '_>) -> Vec<Isolation> {
     let mut found: BTreeMap<IsolationKey, Vec<TrafficEnd>> = BTreeMap::new();
     for group in universe.groups() {
-        let [Some(old), Some(new)] = group.parties.as_slice() else { continue };
+        let [Some(old), Some(new)] = group.model_endpoints.as_slice() else { continue };
         for direction in [Direction::Ingress, Direction::Egress] {
             let (before, after) = (old.is_isolated(direction), new.is_isolated(direction));
             if before == after {
                 continue;
             }
-            let party: &Party = if after { new } else { old };
-            let by = party.isolated_by(direction).to_vec();
+            let model_endpoint: &ModelEndpoint = if after { new } else { old };
+            let by = model_endpoint.isolated_by(direction).to_vec();
             let pods = group.ends.iter().filter(|end| matches!(end, TrafficEnd::Endpoint(_)));
             found.entry((after, direction, by)).or_default().extend(pods.cloned());
         }

@@ -17,7 +17,7 @@ pub use sarif::sarif;
 pub use text::text;
 
 use crate::describe;
-use crate::diff::{Diff, Flip, Isolation, TrafficChange};
+use crate::diff::{AccessChange, Diff, Isolation, TrafficChange};
 use crate::end::TrafficEnd;
 use crate::reason::{Reason, rule_text};
 
@@ -74,12 +74,12 @@ impl DiffView<'_> {
 }
 
 /// `tcp 80, 443`
-fn ports(flip: &Flip) -> String {
+fn ports(flip: &AccessChange) -> String {
     describe::ports(&flip.intervals)
 }
 
 /// The different reasons on one side of a flip.
-fn reasons<'f>(flip: &'f Flip, side: fn(&'f (Reason, Reason)) -> &'f Reason) -> Vec<String> {
+fn reasons<'f>(flip: &'f AccessChange, side: fn(&'f (Reason, Reason)) -> &'f Reason) -> Vec<String> {
     let distinct: BTreeSet<&Reason> = flip.reasons.iter().map(side).collect();
     let mut texts: Vec<String> = distinct.iter().take(MOST_REASONS).map(ToString::to_string).collect();
     if let Some(more) = distinct.len().checked_sub(MOST_REASONS).filter(|more| *more > 0) {

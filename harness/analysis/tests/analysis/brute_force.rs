@@ -5,8 +5,8 @@ use verdikt_analysis::access::Access;
 use verdikt_analysis::end::TrafficEnd;
 use verdikt_analysis::universe::Universe;
 use verdikt_engine::decide::DecisionKind;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
-use verdikt_engine::party::{Party, TrafficKind};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
+use verdikt_engine::model_endpoint::{ModelEndpoint, TrafficKind};
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -15,8 +15,8 @@ use crate::support::{manifests, policies, topology};
 /// What the engine says of one pair at one port.
 pub(crate) fn one_by_one(
     model: &PolicyModel<'_>,
-    from: &Party,
-    to: &Party,
+    from: &ModelEndpoint,
+    to: &ModelEndpoint,
     transport: TrafficKind,
     port: u16,
 ) -> &'static str {
@@ -48,32 +48,32 @@ fn word(access: &Access) -> &'static str {
 fn check(texts: &[String], version: CiliumVersion, ports: &[u16]) -> Result<(), TestCaseError> {
     let (topology, manifests) = (topology(), manifests(texts));
     let options = ModelOptions { version, ..ModelOptions::default() };
-    let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &options, &LearnedNames::default());
     let universe = Universe::new(&[&model], []);
     let mut cells = universe.cells();
     let mut rows = vec![Vec::new(); universe.groups().len()];
     cells.each_row(|_, source, row| rows[source].clone_from(&row[0]));
-    let ends: Vec<(&TrafficEnd, usize, &Party)> = universe
+    let ends: Vec<(&TrafficEnd, usize, &ModelEndpoint)> = universe
         .groups()
         .iter()
         .enumerate()
         .flat_map(|(number, group)| {
-            group.ends.iter().map(move |end| (end, number, group.parties[0].as_ref().unwrap()))
+            group.ends.iter().map(move |end| (end, number, group.model_endpoints[0].as_ref().unwrap()))
         })
         .collect();
-    let own = |end: &TrafficEnd, of_group: &Party| match end {
-        TrafficEnd::Endpoint(endpoint) => model.party(endpoint).unwrap(),
+    let own = |end: &TrafficEnd, of_group: &ModelEndpoint| match end {
+        TrafficEnd::Endpoint(endpoint) => model.model_endpoint(endpoint).unwrap(),
         _ => of_group.clone(),
     };
     for (source, from, of_source) in &ends {
-        let from_party = own(source, of_source);
+        let client = own(source, of_source);
         for (destination, to, of_destination) in &ends {
-            let to_party = own(destination, of_destination);
+            let server = own(destination, of_destination);
             let profile = cells.profile(rows[*from][*to]);
             for transport in TrafficKind::ALL {
                 let (least, most) = transport.bounds();
                 for port in ports.iter().filter(|port| (least..=most).contains(*port)) {
-                    let expected = one_by_one(&model, &from_party, &to_party, transport, *port);
+                    let expected = one_by_one(&model, &client, &server, transport, *port);
                     let found = profile.at(transport, *port).map(word);
                     prop_assert_eq!(
                         found,

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use verdikt_analysis::diff::{ChangeKind, ComparedSituation, Diff};
 use verdikt_analysis::end::TrafficEnd;
 use verdikt_analysis::universe::Universe;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
-use verdikt_engine::party::{Party, TrafficKind};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
+use verdikt_engine::model_endpoint::{ModelEndpoint, TrafficKind};
 use verdikt_scenario::topology::{Pod, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
@@ -36,19 +36,20 @@ fn one_after_another(
     among: Among,
 ) -> BTreeSet<Flipped> {
     let universe = Universe::new(&[base, head], []);
-    let own = |model: &PolicyModel<'_>, end: &TrafficEnd, of_group: &Option<Party>| match end {
-        TrafficEnd::Endpoint(endpoint) => model.party(endpoint),
+    let own = |model: &PolicyModel<'_>, end: &TrafficEnd, of_group: &Option<ModelEndpoint>| match end {
+        TrafficEnd::Endpoint(endpoint) => model.model_endpoint(endpoint),
         _ => of_group.clone(),
     };
     let ends = universe.groups().iter().flat_map(|group| {
         group.ends.iter().filter_map(|end| {
-            let parties = (own(base, end, &group.parties[0])?, own(head, end, &group.parties[1])?);
+            let model_endpoints =
+                (own(base, end, &group.model_endpoints[0])?, own(head, end, &group.model_endpoints[1])?);
             let shown =
                 [base, head].iter().any(|model| verdikt_analysis::matrix::is_shown(end, model.topology()));
-            (shown && among(&end.to_string())).then(|| (end.to_string(), parties))
+            (shown && among(&end.to_string())).then(|| (end.to_string(), model_endpoints))
         })
     });
-    let ends: Vec<(String, (Party, Party))> = ends.collect();
+    let ends: Vec<(String, (ModelEndpoint, ModelEndpoint))> = ends.collect();
     let mut flipped = BTreeSet::new();
     for (source, from) in &ends {
         for (destination, to) in ends.iter().filter(|(name, _)| name != source) {
@@ -115,8 +116,8 @@ fn check(
     let base_topology = topology();
     let (old, new) = (manifests(old), manifests(new));
     let options = versions.map(|version| ModelOptions { version, ..ModelOptions::default() });
-    let base = PolicyModel::new(&base_topology, &old, &options[0], &Learned::default());
-    let head = PolicyModel::new(head_topology, &new, &options[1], &Learned::default());
+    let base = PolicyModel::new(&base_topology, &old, &options[0], &LearnedNames::default());
+    let head = PolicyModel::new(head_topology, &new, &options[1], &LearnedNames::default());
     let diff = Diff::new(
         ComparedSituation { model: &base, manifests: &old },
         ComparedSituation { model: &head, manifests: &new },
@@ -174,8 +175,8 @@ fn what_changes_alike_is_one_line() {
     let topology = topology();
     let (old, new) = (manifests(&[apart.to_owned()]), manifests(&[apart.to_owned(), closed.to_owned()]));
     let options = ModelOptions::default();
-    let base = PolicyModel::new(&topology, &old, &options, &Learned::default());
-    let head = PolicyModel::new(&topology, &new, &options, &Learned::default());
+    let base = PolicyModel::new(&topology, &old, &options, &LearnedNames::default());
+    let head = PolicyModel::new(&topology, &new, &options, &LearnedNames::default());
     let base = ComparedSituation { model: &base, manifests: &old };
     let diff = Diff::new(base, ComparedSituation { model: &head, manifests: &new });
     let told: Vec<(ChangeKind, usize, usize)> = diff

@@ -1,7 +1,7 @@
 //! Invariants: what holds, what does not and why, and pods that are not there yet.
 
 use verdikt_analysis::invariant::{Proof, prove};
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_scenario::invariant::{Demand, EndPattern, Invariant, PortSpan};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode};
@@ -31,7 +31,7 @@ fn found_under(enforcement: Enforcement, policies: &[&str], invariant: &Invarian
     let (topology, manifests) =
         (topology(), manifests(&policies.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()));
     let options = ModelOptions { enforcement, ..ModelOptions::default() };
-    let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+    let model = PolicyModel::new(&topology, &manifests, &options, &LearnedNames::default());
     match prove(&model, std::slice::from_ref(invariant)).remove(0) {
         Proof::Holds { pairs } => format!("holds for {pairs}"),
         Proof::Broken(it) => {

@@ -60,7 +60,7 @@ pub(crate) struct MatrixArguments {
     /// The rows of the table: groups of endpoints with the same answers, or all pods of a namespace; auto takes groups if the
     /// table fits
     #[arg(long, value_name = "ROWS", default_value = "auto")]
-    pub(crate) fold: Fold,
+    pub(crate) fold: RowKind,
 }
 
 /// How a matrix is written.
@@ -82,7 +82,7 @@ pub(crate) enum MatrixFormat {
 
 /// What is a row of a table.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Fold {
+pub(crate) enum RowKind {
     /// Groups where they fit, else namespaces
     Auto,
     /// Endpoints with the same answers
@@ -91,12 +91,12 @@ pub(crate) enum Fold {
     Namespaces,
 }
 
-impl From<Fold> for FoldMode {
-    fn from(fold: Fold) -> Self {
+impl From<RowKind> for FoldMode {
+    fn from(fold: RowKind) -> Self {
         match fold {
-            Fold::Auto => Self::Auto,
-            Fold::Groups => Self::Groups,
-            Fold::Namespaces => Self::Namespaces,
+            RowKind::Auto => Self::Auto,
+            RowKind::Groups => Self::Groups,
+            RowKind::Namespaces => Self::Namespaces,
         }
     }
 }

@@ -93,7 +93,7 @@ fn doctor(profile: Option<&str>) -> Result<ExitCode, Failure> {
             Ok(version) => writeln!(text, "{program:<8}ok       {version}; {wanted} or newer is needed"),
             Err(error) => {
                 let state = match error {
-                    Error::Missing(_) => "missing",
+                    Error::NotInstalled(_) => "missing",
                     Error::Old { .. } => "too old",
                     _ => "fails",
                 };

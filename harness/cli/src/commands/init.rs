@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_manifests::Situation;
 use verdikt_manifests::init::{
     FirstScenario, ManifestReference, Predicted, RefusedPolicy, ScenarioDraft, first_scenario,
@@ -175,7 +175,7 @@ fn predict(
 ) -> Predicted {
     let enforcement = topology.settings.enforcement;
     let options = ModelOptions { version, enforcement, ..ModelOptions::default() };
-    let model = PolicyModel::new(topology, policies, &options, &Learned::default());
+    let model = PolicyModel::new(topology, policies, &options, &LearnedNames::default());
     let refusals = model.acceptances().iter().enumerate();
     let refused = refusals
         .filter_map(|(policy, acceptance)| {

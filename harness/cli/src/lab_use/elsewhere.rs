@@ -16,7 +16,7 @@ use crate::arguments::LabArguments;
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::signals::Held;
+use crate::signals::HeldSignals;
 
 /// The reason: this is not Linux.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub(crate) fn enter() -> Result<(), NotLinux> {
 pub(crate) fn run(
     _: &[Scenario],
     _: &RunOptions,
-    _: &Held,
+    _: &HeldSignals,
     _: Sink<'_>,
 ) -> Result<io::Result<RunResult>, Failure> {
     Err(no_lab(&NotLinux))

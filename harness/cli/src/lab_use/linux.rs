@@ -13,7 +13,7 @@ use verdikt_verdict::run_result::RunResult;
 
 use crate::failure::Failure;
 use crate::runtime::runtime;
-use crate::signals::Held;
+use crate::signals::HeldSignals;
 
 /// Gives this process the rights to create network namespaces.
 pub(crate) fn enter() -> Result<(), Obstacle> {
@@ -24,7 +24,7 @@ pub(crate) fn enter() -> Result<(), Obstacle> {
 pub(crate) fn run(
     scenarios: &[Scenario],
     options: &RunOptions,
-    signals: &Held,
+    signals: &HeldSignals,
     sink: Sink<'_>,
 ) -> Result<io::Result<RunResult>, Failure> {
     let runtime = runtime()?;

@@ -11,7 +11,7 @@ use verdikt_scenario::topology::{Endpoint, ServiceType, Topology, is_own_service
 use super::{Cluster, ClusterError};
 use crate::objects::{ApiObject, SERVICE};
 use crate::services;
-use crate::wait::{self, Late, Wait, WaitState};
+use crate::wait::{self, Wait, WaitError, WaitState};
 
 impl Cluster {
     /// Finds out where hosts outside reach services, and waits until load balancers have assigned their addresses.
@@ -48,8 +48,8 @@ impl Cluster {
             WaitState::Done(exposed_ports)
         };
         let exposed_ports = wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
-            Late::Api(error) => error.into(),
-            Late::Deadline { last, .. } | Late::Failed(last) => ClusterError::Object {
+            WaitError::Api(error) => error.into(),
+            WaitError::Deadline { last, .. } | WaitError::Failed(last) => ClusterError::Object {
                 object: last,
                 reason: "it got no address from outside: has the cluster a load balancer that gives addresses \
                          (Cilium's LB IPAM, MetalLB, a cloud's)? A service of type NodePort needs none"

@@ -12,7 +12,7 @@ use super::populate::{AT_ONCE, pod_object};
 use super::{Cluster, ClusterError};
 use crate::error::ApiError;
 use crate::objects::{self, ApiObject, POD, metadata};
-use crate::wait::{self, Late, Wait, WaitState};
+use crate::wait::{self, Wait, WaitError, WaitState};
 
 impl Cluster {
     /// Removes what the new topology does not have, and waits until its pods are gone.
@@ -119,8 +119,8 @@ impl Cluster {
             left.map_or(WaitState::Done(()), |object| WaitState::NotYet(object.to_string()))
         };
         wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
-            Late::Api(error) => error.into(),
-            Late::Deadline { last, .. } | Late::Failed(last) => {
+            WaitError::Api(error) => error.into(),
+            WaitError::Deadline { last, .. } | WaitError::Failed(last) => {
                 ClusterError::Object { object: last, reason: "it is still being removed".to_owned() }
             }
         })

@@ -25,7 +25,7 @@ use crate::pods::{self, PROBE_CONTAINER, PodObstacle};
 use crate::probe;
 use crate::redirects;
 use crate::services;
-use crate::wait::{self, Late, Wait, WaitState};
+use crate::wait::{self, Wait, WaitError, WaitState};
 
 /// How many objects are created at once.
 pub(super) const AT_ONCE: usize = 8;
@@ -150,8 +150,8 @@ impl Cluster {
             })
         };
         wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
-            Late::Api(error) => error.into(),
-            Late::Deadline { last, .. } | Late::Failed(last) => ClusterError::Object {
+            WaitError::Api(error) => error.into(),
+            WaitError::Deadline { last, .. } | WaitError::Failed(last) => ClusterError::Object {
                 object: format!("ServiceAccount {last}"),
                 reason: "Kubernetes has not created it; does kube-controller-manager run?".to_owned(),
             },

@@ -7,25 +7,25 @@ use serde_json::Value;
 use super::{Cluster, ClusterError};
 use crate::error::ApiError;
 use crate::objects::{self, EVENT, POD};
-use crate::wait::Late;
+use crate::wait::WaitError;
 
 /// How many events a message lists.
 const MOST: usize = 3;
 
 impl ClusterError {
     /// The error for pods that were not ready in time.
-    pub(super) fn unready(late: Late) -> Self {
+    pub(super) fn unready(late: WaitError) -> Self {
         match late {
-            Late::Api(error) => error.into(),
-            Late::Failed(reason) => Self::Pod { reason, events: Vec::new() },
-            Late::Deadline { last, after } => Self::Unready { last, after, events: Vec::new() },
+            WaitError::Api(error) => error.into(),
+            WaitError::Failed(reason) => Self::Pod { reason, events: Vec::new() },
+            WaitError::Deadline { last, after } => Self::Unready { last, after, events: Vec::new() },
         }
     }
 }
 
 impl Cluster {
     /// The error for pods that were not ready in time, with the events about them.
-    pub(super) async fn unready(&self, late: Late) -> ClusterError {
+    pub(super) async fn unready(&self, late: WaitError) -> ClusterError {
         let error = ClusterError::unready(late);
         if !matches!(error, ClusterError::Unready { .. } | ClusterError::Pod { .. }) {
             return error;

@@ -15,7 +15,7 @@ fn program(machine: u8, segment: u8) -> Vec<u8> {
     bytes
 }
 
-fn built(bytes: &[u8], registry: Option<&str>) -> Built {
+fn built(bytes: &[u8], registry: Option<&str>) -> BuiltImage {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("verdikt-probe");
     std::fs::write(&path, bytes).unwrap();

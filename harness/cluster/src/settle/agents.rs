@@ -61,11 +61,11 @@ impl Cluster {
                 Err(error) => Err(error),
             };
             match realized {
-                Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
+                Err(SettleError::TimedOut { what, last, .. }) if clock.left().is_zero() => {
                     return Err(SettleError::deadline(&what, last, clock.deadline));
                 }
                 // A restarted agent may be in a new pod.
-                Err(SettleError::Late { .. }) => self.find_agents().await?,
+                Err(SettleError::TimedOut { .. }) => self.find_agents().await?,
                 other => return other.map(|realized| realized.and_then(|realized| realized)),
             }
             let canaries = self.create_canaries(touched).await?;
@@ -137,7 +137,7 @@ impl Cluster {
                     AgentAnswer::No(last) => last,
                 },
                 // The agent, or its pod, may be restarting.
-                Err(error @ (ExecError::Late { .. } | ExecError::Failed { .. })) => error.to_string(),
+                Err(error @ (ExecError::TimedOut { .. } | ExecError::Failed { .. })) => error.to_string(),
                 Err(ExecError::Api(error)) if error.may_pass() || error.is_absent() => error.to_string(),
                 Err(ExecError::Api(error)) => return Ok(Err(error.to_string())),
             };

@@ -5,7 +5,7 @@ use std::error::Error;
 
 use verdikt_engine::datapath::{RequestHead, RequestTarget, read_request};
 use verdikt_engine::decide::Traffic;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::document::Unlocated;
@@ -39,7 +39,7 @@ pub(super) fn run(
     let Unlocated(root) = serde_json::from_value(policy)?;
     let manifests = [Manifest { file: case.id.as_str().into(), root }];
     let options = ModelOptions { version, ..ModelOptions::default() };
-    let model = PolicyModel::without_api_server(&topology, &manifests, &options, &Learned::default());
+    let model = PolicyModel::without_api_server(&topology, &manifests, &options, &LearnedNames::default());
     counts.objects += 1;
     counts.requests = true;
     if model.acceptances()[0].refused().is_some() != case.refused.is_some() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use verdikt_engine::label::CLUSTER;
-use verdikt_engine::model::Learned;
+use verdikt_engine::model::LearnedNames;
 use verdikt_scenario::topology::{
     CiliumEndpoint, Endpoint, Node, Pod, Port, Served, ServedProtocol, Service, Topology, WorldHost,
 };
@@ -25,9 +25,9 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, Box<dyn Error>> {
 }
 
 /// The topology of a case, and what its DNS proxy has learned.
-pub(super) fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
+pub(super) fn topology(case: &Case) -> Result<(Topology, LearnedNames), Box<dyn Error>> {
     let mut topology = Topology::default();
-    let mut learned = Learned::default();
+    let mut learned = LearnedNames::default();
     for (name, labels) in &case.namespaces {
         topology.namespaces.insert(name.parse()?, labels.clone());
     }

@@ -21,7 +21,7 @@ const INSIDE_TLS: &str = "what the client requests inside the TLS that the proxy
 
 /// The start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hello<'a> {
+pub enum ClientHello<'a> {
     /// A TLS handshake, with its server name if it has one.
     Tls(Option<&'a str>),
     /// Anything else.
@@ -31,7 +31,7 @@ pub enum Hello<'a> {
 impl PolicyModel<'_> {
     /// The decision of the proxies about the start of a connection. If the rules for server names allow it, it goes
     /// on to its server; otherwise it is reset. HTTP rules cannot read TLS.
-    pub(crate) fn hello_decision(&self, matches: &Matches<'_>, hello: Hello<'_>) -> Decision {
+    pub(crate) fn hello_decision(&self, matches: &Matches<'_>, hello: ClientHello<'_>) -> Decision {
         let has = |wanted: fn(&Proxy) -> bool| matches.allowed.iter().filter_map(Match::proxy).any(wanted);
         let has_http = has(|proxy| matches!(proxy, Proxy::Http(_)));
         let mut nearest = None;
@@ -66,15 +66,17 @@ impl PolicyModel<'_> {
 }
 
 /// Why none of the names matches; none if one does.
-fn name_missed(hello: Hello<'_>, names: &[NamePattern]) -> Option<String> {
+fn name_missed(hello: ClientHello<'_>, names: &[NamePattern]) -> Option<String> {
     let listed = || {
         let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         quoted.join(" or ")
     };
     match hello {
-        Hello::Tls(Some(name)) if names.iter().any(|pattern| pattern.matches(name)) => None,
-        Hello::Tls(Some(name)) => Some(format!("server name: {name} does not match {}", listed())),
-        Hello::Tls(None) => Some(format!("server name: the client sends none, and {} is wanted", listed())),
-        Hello::Plain => Some("TLS: the client does not speak it".to_owned()),
+        ClientHello::Tls(Some(name)) if names.iter().any(|pattern| pattern.matches(name)) => None,
+        ClientHello::Tls(Some(name)) => Some(format!("server name: {name} does not match {}", listed())),
+        ClientHello::Tls(None) => {
+            Some(format!("server name: the client sends none, and {} is wanted", listed()))
+        }
+        ClientHello::Plain => Some("TLS: the client does not speak it".to_owned()),
     }
 }

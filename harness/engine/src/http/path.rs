@@ -33,7 +33,7 @@ pub struct JudgedTarget<'a> {
 
 /// Why a path has no canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+enum PathFault {
     Rejected,
     Unknown,
 }
@@ -48,8 +48,8 @@ pub fn read_target(target: &str) -> RequestTarget<'_> {
     let unescaped = unescape_slashes(path);
     let canonical = match canonical(&unescaped) {
         Ok(canonical) => canonical,
-        Err(Fault::Rejected) => return RequestTarget::Rejected,
-        Err(Fault::Unknown) => return RequestTarget::Unknown("how the HTTP proxy writes such a path"),
+        Err(PathFault::Rejected) => return RequestTarget::Rejected,
+        Err(PathFault::Unknown) => return RequestTarget::Unknown("how the HTTP proxy writes such a path"),
     };
     let plain = format!("{}{query}", merged(&canonical, |segment| segment));
     if matches!(unescaped, Cow::Owned(_)) {
@@ -102,7 +102,7 @@ fn unescape_slashes(path: &str) -> Cow<'_, str> {
 }
 
 /// The path with every character in its canonical form; dot segments and slashes stay.
-fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
+fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
     let is_plain = |c: u8| c.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@[]".contains(&c);
     if path.bytes().all(is_plain) {
         return Ok(Cow::Borrowed(path));
@@ -118,7 +118,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
                 let digits = path.get(index..index + 2).filter(|d| d.bytes().all(|c| c.is_ascii_hexdigit()));
                 let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
                 match escaped {
-                    Some(0) => return Err(Fault::Rejected),
+                    Some(0) => return Err(PathFault::Rejected),
                     // A character that needs no escape loses it; a percent sign that starts no escape stays.
                     Some(c) if c.is_ascii_alphanumeric() || b"-._~".contains(&c) => {
                         written.push(char::from(c));
@@ -130,7 +130,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
             b'\\' => written.push('/'),
             b'"' | b'<' | b'>' | b'`' | b'{' | b'}' => written.extend(["%", &format!("{byte:02X}")]),
             _ if is_plain(byte) => written.push(char::from(byte)),
-            _ => return Err(Fault::Unknown),
+            _ => return Err(PathFault::Unknown),
         }
     }
     Ok(Cow::Owned(written))

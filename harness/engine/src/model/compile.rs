@@ -13,7 +13,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use super::endpoints::{external_api_servers, share_port_names};
 use super::index::RuleIndex;
-use super::{EndpointState, Learned, ManifestSummary, ModelOptions, PolicyModel};
+use super::{EndpointState, LearnedNames, ManifestSummary, ModelOptions, PolicyModel};
 use crate::acceptance::{Acceptance, Refused};
 use crate::admission;
 use crate::agent::{self, ParseContext, ParsedObject};
@@ -21,7 +21,7 @@ use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
 use crate::refusal::{Refusal, RefusalKind, RefusedPart};
-use crate::resolve::{CidrGroups, Surroundings};
+use crate::resolve::{CidrGroups, ResolutionContext};
 use crate::rule::Rule;
 
 /// What the API server stores of a manifest, or why it refuses it.
@@ -33,7 +33,7 @@ struct Agent<'a> {
     dual_stack: bool,
     settings: &'a Settings,
     channel: ApiChannel,
-    surroundings: &'a Surroundings<'a>,
+    surroundings: &'a ResolutionContext<'a>,
 }
 
 impl Agent<'_> {
@@ -136,7 +136,7 @@ impl<'a> PolicyModel<'a> {
         stored: &[StoredManifest<'_>],
         before: &InForce,
         options: ModelOptions,
-        learned: &Learned,
+        learned: &LearnedNames,
     ) -> Self {
         let mut behaviour = Behaviour::of(options.version);
         if let Some(local) = topology.settings.local_cluster_peers {
@@ -146,7 +146,7 @@ impl<'a> PolicyModel<'a> {
         let dual_stack = options.families.are_both(topology);
         let mut objects: Vec<ManifestSummary> = manifests.iter().map(ManifestSummary::of).collect();
         let groups = CidrGroups::read(groups_in_force(&objects, stored, before));
-        let surroundings = Surroundings::new(topology, groups.clone());
+        let surroundings = ResolutionContext::new(topology, groups.clone());
         let settings = &topology.settings;
         let agent = Agent {
             behaviour: &behaviour,

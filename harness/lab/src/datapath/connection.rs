@@ -30,7 +30,7 @@ pub(super) enum ConnectionDirection {
 
 /// The true client and server, whatever services and proxies do to the addresses.
 #[derive(Clone, Debug)]
-pub(super) struct Leg {
+pub(super) struct ConnectionEnds {
     /// The client's link, even if the packets come from a proxy.
     pub(super) client: LinkId,
     /// For whom the client, a node or the gateway, has made it.
@@ -43,7 +43,7 @@ pub(super) struct Leg {
     pub(super) via: Option<Arc<Redirect>>,
 }
 
-impl Leg {
+impl ConnectionEnds {
     /// The traffic as policies see it; none for a protocol that they do not know.
     pub(super) fn traffic(&self) -> Option<Traffic> {
         match self.protocol() {
@@ -87,7 +87,7 @@ pub(super) fn flow_protocol(tuple: &Tuple, icmp_kind: Option<u8>) -> FlowProtoco
 /// One connection.
 #[derive(Debug)]
 pub(super) struct TrackedConnection {
-    pub(super) leg: Leg,
+    pub(super) ends: ConnectionEnds,
     /// The link of its first packet.
     pub(super) from: LinkId,
     /// The link that its packets go to.
@@ -101,7 +101,7 @@ pub(super) struct TrackedConnection {
     /// The proxy that it goes to.
     pub(super) redirect: Option<Arc<Redirect>>,
     /// The revision of the policy that allowed it; none if no policy applies.
-    pub(super) judged: Option<u64>,
+    pub(super) decided: Option<u64>,
     /// The time since which further packets of its client are stopped, as far as reported.
     pub(super) blocked: Option<Duration>,
     pub(super) life: Lifetime,
@@ -110,7 +110,7 @@ pub(super) struct TrackedConnection {
 impl TrackedConnection {
     /// The client that the server at its end does not see. At the end of one to a proxy is no server.
     pub(super) fn hidden_client(&self) -> Option<SocketAddr> {
-        self.leg.made_for.filter(|_| self.redirect.is_none())
+        self.ends.made_for.filter(|_| self.redirect.is_none())
     }
 }
 

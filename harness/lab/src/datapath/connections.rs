@@ -143,7 +143,7 @@ impl Connections {
             ConnectionSlot(self.slots.len() - 1)
         });
         self.last += 1;
-        let queue = queue(&mut self.queues, connection.leg.client, QueueKind::of(&connection));
+        let queue = queue(&mut self.queues, connection.ends.client, QueueKind::of(&connection));
         queue.alive += 1;
         queue.order.push_back((slot, self.last));
         for (key, way) in keys.into_iter().zip([ConnectionDirection::Original, ConnectionDirection::Reply]) {
@@ -166,7 +166,7 @@ impl Connections {
                 self.by_key.remove(&key);
             }
         }
-        let queue = queue(&mut self.queues, connection.leg.client, QueueKind::of(&connection));
+        let queue = queue(&mut self.queues, connection.ends.client, QueueKind::of(&connection));
         queue.alive = queue.alive.saturating_sub(1);
         if connection.hidden_client().is_some() {
             self.hidden.remove(&connection.outgoing);
@@ -188,18 +188,18 @@ impl Connections {
 
     /// Drops every connection over a link.
     pub(super) fn forget_link(&mut self, link: LinkId) {
-        self.forget_if(|connection| [connection.from, connection.to, connection.leg.client].contains(&link));
+        self.forget_if(|connection| [connection.from, connection.to, connection.ends.client].contains(&link));
         self.queues.remove(&link);
     }
 
     /// Drops connections whose backend has left their service.
     pub(super) fn forget_services(&mut self, services: &Services) {
-        self.forget_if(|connection| match (connection.service, connection.leg.transport()) {
+        self.forget_if(|connection| match (connection.service, connection.ends.transport()) {
             (Some((address, port)), Some(protocol)) => {
-                let Tuple { destination, destination_port, .. } = connection.leg.truth;
+                let Tuple { destination, destination_port, .. } = connection.ends.truth;
                 !services.has((address, protocol, port), (destination, destination_port))
             }
-            _ => services.has_address(connection.incoming.destination) && connection.leg.via.is_none(),
+            _ => services.has_address(connection.incoming.destination) && connection.ends.via.is_none(),
         });
     }
 

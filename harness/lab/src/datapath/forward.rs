@@ -6,7 +6,7 @@ use verdikt_scenario::flow::{DropReason, FlowVerdict};
 
 use super::connection::ConnectionDirection;
 use super::connections::{ConnectionKey, ConnectionSlot};
-use super::judge::Route;
+use super::decide::Route;
 use super::link::DENIAL_REPORTED_EVERY;
 use super::report::Dropped;
 use super::{Datapath, Effects, LinkId};
@@ -73,8 +73,8 @@ impl Datapath {
             self.connections.forget(slot);
             return self.open(from, headers, at, effects);
         }
-        if way == ConnectionDirection::Original && self.is_to_be_judged(slot, at) {
-            self.judge_again(slot, headers, at, effects)?;
+        if way == ConnectionDirection::Original && self.needs_decision(slot, at) {
+            self.decide_again(slot, headers, at, effects)?;
         }
         let Some(connection) = self.connections.get_mut(slot) else {
             return self.open(from, headers, at, effects);
@@ -90,9 +90,9 @@ impl Datapath {
     }
 
     /// Whether the policy has changed since a connection was decided, or its denial must be reported again.
-    fn is_to_be_judged(&self, slot: ConnectionSlot, at: Duration) -> bool {
+    fn needs_decision(&self, slot: ConnectionSlot, at: Duration) -> bool {
         let Some(connection) = self.connections.get(slot) else { return false };
-        let Some(revision) = connection.judged else { return false };
+        let Some(revision) = connection.decided else { return false };
         revision != self.policy.revision()
             || connection.blocked.is_some_and(|since| at >= since + DENIAL_REPORTED_EVERY)
     }
@@ -100,42 +100,42 @@ impl Datapath {
     /// Decides again about an established connection by the current policy. It stops what the policy now denies, and
     /// a TCP connection that must now go through a proxy, or no longer: neither end could continue it. Other
     /// connections are opened again.
-    fn judge_again(
+    fn decide_again(
         &mut self,
         slot: ConnectionSlot,
         headers: &Headers,
         at: Duration,
         effects: &mut Effects,
     ) -> Result<(), Dropped> {
-        let Some(leg) = self.connections.get(slot).map(|connection| connection.leg.clone()) else {
+        let Some(ends) = self.connections.get(slot).map(|connection| connection.ends.clone()) else {
             return Ok(());
         };
-        let judged = self.judge(&leg, at);
+        let decided = self.decide(&ends, at);
         let revision = self.policy.revision();
         let Some(connection) = self.connections.get_mut(slot) else { return Ok(()) };
         let before = match &connection.redirect {
             Some(redirect) => Route::Proxy(redirect.kind, redirect.direction),
             None => Route::Pass,
         };
-        connection.judged = Some(revision);
+        connection.decided = Some(revision);
         let has_state = headers.tuple.protocol == TCP;
         // A datagram may be of another attempt with the same port: that it is audited is reported under each policy.
         let is_audited =
-            before == Route::Pass && judged.flows.iter().any(|flow| flow.verdict == FlowVerdict::Audit);
-        if judged.route == before && (has_state || !is_audited) {
+            before == Route::Pass && decided.flows.iter().any(|flow| flow.verdict == FlowVerdict::Audit);
+        if decided.route == before && (has_state || !is_audited) {
             connection.blocked = None;
             return Ok(());
         }
         // A connection without state is opened again, with all its reports.
         let opens = matches!(headers.content, PacketContent::Tcp(flags) if flags.opens());
-        let denied = judged.route == Route::Vanish;
+        let denied = decided.route == Route::Vanish;
         if opens || (!has_state && !denied) {
             self.connections.forget(slot);
             return Ok(());
         }
         connection.blocked = Some(at);
         if denied {
-            effects.flows.extend(judged.flows.into_iter().last());
+            effects.flows.extend(decided.flows.into_iter().last());
             return Ok(());
         }
         Err(Dropped::odd("its connection was opened before the policy sent it to, or past, a proxy", headers))

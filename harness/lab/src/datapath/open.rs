@@ -9,10 +9,10 @@ use verdikt_engine::rule::Direction;
 use verdikt_scenario::flow::DropReason;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-use super::connection::{Leg, Lifetime, TrackedConnection};
+use super::connection::{ConnectionEnds, Lifetime, TrackedConnection};
 use super::connections::{ConnectionKey, QueueKind};
+use super::decide::{DecidedRoute, Route};
 use super::forward::ForwardTarget;
-use super::judge::{JudgedRoute, Route};
 use super::link::Link;
 use super::report::Dropped;
 use super::services::own_service_client;
@@ -28,7 +28,7 @@ const RELAY_PORTS: u16 = 32_768;
 
 /// A connection to open.
 struct Start {
-    leg: Leg,
+    ends: ConnectionEnds,
     service: Option<(IpAddr, u16)>,
     /// Whether a pod reaches itself through its service: no policy applies, and it sees another client than itself.
     to_itself: bool,
@@ -45,13 +45,13 @@ impl Datapath {
     ) -> Result<ForwardTarget, Dropped> {
         let start = self.start(from, headers, at)?;
         let (revision, kind) = (self.policy.revision(), headers.content.icmp_kind());
-        let judged = if start.to_itself {
-            JudgedRoute { route: Route::Pass, flows: Vec::new() }
+        let decided = if start.to_itself {
+            DecidedRoute { route: Route::Pass, flows: Vec::new() }
         } else {
-            self.judge(&start.leg, at)
+            self.decide(&start.ends, at)
         };
-        effects.flows.extend(judged.flows);
-        let (to, outgoing, redirect) = match judged.route {
+        effects.flows.extend(decided.flows);
+        let (to, outgoing, redirect) = match decided.route {
             Route::Vanish => {
                 if let Some(link) = self.links.get_mut(&from) {
                     link.denials.add(headers.tuple, kind, revision, at);
@@ -63,25 +63,25 @@ impl Datapath {
                 (to, outgoing, None)
             }
             Route::Proxy(kind, direction) => {
-                let (to, outgoing, redirect) = self.redirect(&start.leg, kind, direction, headers, at)?;
+                let (to, outgoing, redirect) = self.redirect(&start.ends, kind, direction, headers, at)?;
                 (to, outgoing, Some(redirect))
             }
         };
         if !begins_connection(headers.content) {
             return Ok((to, outgoing));
         }
-        if redirect.is_none() && !self.connections.make_room(start.leg.client, QueueKind::Direct, at) {
+        if redirect.is_none() && !self.connections.make_room(start.ends.client, QueueKind::Direct, at) {
             return Err(Dropped::odd("its endpoint has too many connections", headers));
         }
         self.connections.add(TrackedConnection {
-            leg: start.leg,
+            ends: start.ends,
             from,
             to,
             incoming: headers.tuple,
             outgoing,
             service: start.service,
             redirect,
-            judged: (!start.to_itself).then_some(revision),
+            decided: (!start.to_itself).then_some(revision),
             blocked: None,
             life: Lifetime::begin(headers.content, at),
         });
@@ -96,10 +96,10 @@ impl Datapath {
         at: Duration,
         effects: &mut Effects,
     ) -> Result<ForwardTarget, Dropped> {
-        let mut outgoing = start.leg.truth;
+        let mut outgoing = start.ends.truth;
         let to = self.owner(outgoing.destination);
         let to = to.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
-        effects.flows.extend(self.delivery(&start.leg, at));
+        effects.flows.extend(self.delivery(&start.ends, at));
         if start.to_itself {
             outgoing.source = own_service_client(outgoing.source);
         }
@@ -126,13 +126,13 @@ impl Datapath {
     fn start_of_endpoint(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         let icmp_kind = headers.content.icmp_kind();
-        let leg = |truth| Leg { client: from, made_for: None, truth, icmp_kind, via: None };
-        let transport = leg(tuple).transport();
+        let ends = |truth| ConnectionEnds { client: from, made_for: None, truth, icmp_kind, via: None };
+        let transport = ends(tuple).transport();
         let port = transport.map(|protocol| (tuple.destination, protocol, tuple.destination_port));
         let is_service = self.services.has_address(tuple.destination);
         let leads = |port| self.services.leads(port) || self.services.redirects(tuple.source, port);
         if !is_service && !port.is_some_and(leads) {
-            return Ok(Start { leg: leg(tuple), service: None, to_itself: false });
+            return Ok(Start { ends: ends(tuple), service: None, to_itself: false });
         }
         let client = self.links.get(&from).and_then(Link::endpoint);
         let is_outside = matches!(client, Some(Endpoint::World(_)));
@@ -142,15 +142,15 @@ impl Datapath {
         let backend = transport.and_then(|protocol| self.services.backend(&tuple, protocol));
         let backend = backend.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { destination: backend.ip(), destination_port: backend.port(), ..tuple };
-        let leg = match self.relays.get(&tuple.destination) {
-            Some(node) => Leg {
+        let ends = match self.relays.get(&tuple.destination) {
+            Some(node) => ConnectionEnds {
                 made_for: Some(SocketAddr::new(tuple.source, tuple.source_port)),
-                ..leg(self.relayed(truth, *node, headers)?)
+                ..ends(self.relayed(truth, *node, headers)?)
             },
-            None => leg(truth),
+            None => ends(truth),
         };
         Ok(Start {
-            leg,
+            ends,
             service: Some((tuple.destination, tuple.destination_port)),
             to_itself: self.owner(backend.ip()) == Some(from),
         })
@@ -198,8 +198,14 @@ impl Datapath {
         // Two clients of one port may have come to this proxy under one address and port.
         let truth =
             if redirect.made_for.is_some() { self.relayed(truth, truth.source, headers)? } else { truth };
-        let leg = Leg { client, made_for: redirect.made_for, truth, icmp_kind: None, via: Some(redirect) };
-        Ok(Start { leg, service: None, to_itself: false })
+        let ends = ConnectionEnds {
+            client,
+            made_for: redirect.made_for,
+            truth,
+            icmp_kind: None,
+            via: Some(redirect),
+        };
+        Ok(Start { ends, service: None, to_itself: false })
     }
 
     /// From the gateway: a connection of its own, for the client that it acts for.
@@ -210,14 +216,14 @@ impl Datapath {
         let truth = Tuple { source_port: redirect.client.port(), ..headers.tuple };
         let truth = self.relayed(truth, gateway, headers)?;
         let made_for = Some(redirect.made_for.unwrap_or(redirect.client));
-        let leg = Leg { client, made_for, truth, icmp_kind: None, via: None };
-        Ok(Start { leg, service: None, to_itself: false })
+        let ends = ConnectionEnds { client, made_for, truth, icmp_kind: None, via: None };
+        Ok(Start { ends, service: None, to_itself: false })
     }
 
     /// Sends a connection to a proxy, with a token of its own.
     fn redirect(
         &mut self,
-        leg: &Leg,
+        ends: &ConnectionEnds,
         kind: ProxyKind,
         direction: Direction,
         headers: &Headers,
@@ -225,23 +231,23 @@ impl Datapath {
     ) -> Result<(LinkId, Tuple, Arc<Redirect>), Dropped> {
         let nobody = || Dropped::because(DropReason::NoDestination, headers);
         let proxy = self.proxy.ok_or_else(nobody)?;
-        let subject = self.subject(leg, direction).cloned().ok_or_else(nobody)?;
-        let protocol = leg.transport().ok_or_else(nobody)?;
+        let subject = self.subject(ends, direction).cloned().ok_or_else(nobody)?;
+        let protocol = ends.transport().ok_or_else(nobody)?;
         let too_many = || Dropped::odd("its endpoint has too many connections to the proxies", headers);
-        if !self.connections.make_room(leg.client, QueueKind::Redirected, at) {
+        if !self.connections.make_room(ends.client, QueueKind::Redirected, at) {
             return Err(too_many());
         }
         // Making room may have dropped the connection that a proxy acts for.
-        let done_for_nobody = leg.via.as_ref().is_some_and(|via| {
+        let done_for_nobody = ends.via.as_ref().is_some_and(|via| {
             self.redirects.of(via.upstream().ip()).is_none_or(|live| !Arc::ptr_eq(&live, via))
         });
         if done_for_nobody {
             return Err(too_many());
         }
-        let truth = leg.truth;
+        let truth = ends.truth;
         let client = SocketAddr::new(truth.source, truth.source_port);
         let server = SocketAddr::new(truth.destination, truth.destination_port);
-        let made_for = leg.made_for;
+        let made_for = ends.made_for;
         let redirect = self
             .redirects
             .add(|number| Redirect { number, kind, subject, direction, protocol, client, made_for, server })

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::network::{self, Extent};
+use super::network::{self, Completeness};
 use super::rewrite::{set_addresses, set_ports};
 use super::{Headers, ICMP, ICMP_V6, SCTP, TCP, Tuple, UDP, checksum};
 
@@ -23,7 +23,7 @@ pub(crate) fn quoted(packet: &[u8], headers: &Headers) -> Option<QuotedPacket> {
         return None;
     }
     let quoted = packet.get(headers.transport + HEADER..headers.length)?;
-    let network = network::read(quoted, Extent::Beginning).ok()?;
+    let network = network::read(quoted, Completeness::Beginning).ok()?;
     if network.fragment.is_some_and(|fragment| fragment.offset > 0) {
         return None;
     }

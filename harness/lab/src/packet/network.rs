@@ -15,7 +15,7 @@ const DESTINATION_OPTIONS: u8 = 60;
 
 /// Whether the packet must be complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum Completeness {
     Whole,
     /// As quoted in ICMP errors: only the start.
     Beginning,
@@ -42,7 +42,7 @@ impl Network {
     }
 }
 
-pub(super) fn read(bytes: &[u8], extent: Extent) -> Result<Network, Unreadable> {
+pub(super) fn read(bytes: &[u8], extent: Completeness) -> Result<Network, Unreadable> {
     match bytes.first().map(|first| first >> 4) {
         Some(4) => version_4(bytes, extent),
         Some(6) => version_6(bytes, extent),
@@ -51,14 +51,14 @@ pub(super) fn read(bytes: &[u8], extent: Extent) -> Result<Network, Unreadable> 
 }
 
 /// The end of a packet of a claimed length within the bytes there are.
-fn end(claimed: usize, bytes: &[u8], extent: Extent) -> Result<usize, Unreadable> {
+fn end(claimed: usize, bytes: &[u8], extent: Completeness) -> Result<usize, Unreadable> {
     match extent {
-        Extent::Whole if claimed > bytes.len() => Err(Unreadable::Length),
+        Completeness::Whole if claimed > bytes.len() => Err(Unreadable::Length),
         _ => Ok(claimed.min(bytes.len())),
     }
 }
 
-fn version_4(bytes: &[u8], extent: Extent) -> Result<Network, Unreadable> {
+fn version_4(bytes: &[u8], extent: Completeness) -> Result<Network, Unreadable> {
     let (header, _) = bytes.split_first_chunk::<20>().ok_or(Unreadable::Header)?;
     let transport = usize::from(header[0] & 0xf) * 4;
     let claimed = usize::from(u16::from_be_bytes([header[2], header[3]]));
@@ -90,7 +90,7 @@ fn version_4(bytes: &[u8], extent: Extent) -> Result<Network, Unreadable> {
     })
 }
 
-fn version_6(bytes: &[u8], extent: Extent) -> Result<Network, Unreadable> {
+fn version_6(bytes: &[u8], extent: Completeness) -> Result<Network, Unreadable> {
     let (header, _) = bytes.split_first_chunk::<40>().ok_or(Unreadable::Header)?;
     let claimed = 40 + usize::from(u16::from_be_bytes([header[4], header[5]]));
     let length = end(claimed, bytes, extent)?;

@@ -1,6 +1,6 @@
 //! Explains why the policy in force stops the traffic of a flow.
 
-use verdikt_engine::datapath::{Hello, RequestHead};
+use verdikt_engine::datapath::{ClientHello, RequestHead};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::attempt::Scheme;
@@ -45,7 +45,7 @@ impl PolicyVersion {
                 Decision::NotTrusted { reason, by: Vec::new().into() }
             }
             Some(ProxyRequest::Tls { server_name }) => {
-                self.hello(subject, direction, peer, traffic, Hello::Tls(server_name.as_deref()))
+                self.hello(subject, direction, peer, traffic, ClientHello::Tls(server_name.as_deref()))
             }
         };
         // Another policy may have come into force in the meantime.

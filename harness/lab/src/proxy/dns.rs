@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-use super::judge::{Judge, ProxyAction};
+use super::context::{ProxyAction, ProxyContext};
 use super::{Shares, upstream, upstream_datagrams};
 use crate::losses::LossCause;
 use crate::redirect::Redirect;
@@ -37,7 +37,7 @@ const OPEN: usize = 256;
 const LONGEST: usize = 65_535;
 
 /// Serves queries that arrive as datagrams.
-pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
+pub(super) async fn datagrams(socket: UdpSocket, context: Arc<ProxyContext>) {
     let socket = Arc::new(socket);
     let mut clients: BTreeMap<SocketAddr, mpsc::Sender<Vec<u8>>> = BTreeMap::new();
     let mut shares = Shares::new(PORTS);
@@ -49,7 +49,7 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
         let message = match clients.get(&token).map(|client| client.try_send(message)) {
             Some(Ok(())) => continue,
             Some(Err(mpsc::error::TrySendError::Full(_))) => {
-                judge.lose(LossCause::Query);
+                context.lose(LossCause::Query);
                 continue;
             }
             Some(Err(mpsc::error::TrySendError::Closed(message))) => message,
@@ -58,18 +58,18 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
         if clients.len() >= REMEMBERED {
             clients.retain(|_, client| !client.is_closed());
         }
-        let redirect = judge.redirect(token.ip());
+        let redirect = context.redirect(token.ip());
         let share = redirect.as_ref().and_then(|redirect| shares.of(redirect.client.ip()));
         let Some((redirect, share)) = redirect.zip(share) else {
-            judge.lose(LossCause::Query);
+            context.lose(LossCause::Query);
             continue;
         };
         let (client, queries) = mpsc::channel(WAITING);
         if client.try_send(message).is_err() {
-            judge.lose(LossCause::Query);
+            context.lose(LossCause::Query);
         }
         clients.insert(token, client);
-        tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&judge), share));
+        tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&context), share));
     }
 }
 
@@ -79,10 +79,10 @@ async fn one_client(
     token: SocketAddr,
     redirect: Arc<Redirect>,
     mut queries: mpsc::Receiver<Vec<u8>>,
-    judge: Arc<Judge>,
+    context: Arc<ProxyContext>,
     _share: OwnedSemaphorePermit,
 ) {
-    let Ok(server) = upstream_datagrams(&redirect).await else { return judge.lose(LossCause::Query) };
+    let Ok(server) = upstream_datagrams(&redirect).await else { return context.lose(LossCause::Query) };
     let mut open: Vec<Message> = Vec::new();
     let mut buffer = vec![0; LONGEST];
     loop {
@@ -102,18 +102,18 @@ async fn one_client(
             step
         };
         match step {
-            Ok(bytes) => match judged(&bytes, &redirect, &judge) {
+            Ok(bytes) => match judged(&bytes, &redirect, &context) {
                 DnsVerdict::Forward(query) => {
                     if open.len() >= OPEN {
                         open.remove(0);
-                        judge.lose(LossCause::Query);
+                        context.lose(LossCause::Query);
                     }
                     open.push(*query);
                     if send(&server, &bytes).await.is_err() {
-                        judge.lose(LossCause::Query);
+                        context.lose(LossCause::Query);
                     }
                 }
-                DnsVerdict::Answer(answer) => answer_client(&socket, &answer, token, &judge).await,
+                DnsVerdict::Answer(answer) => answer_client(&socket, &answer, token, &context).await,
                 DnsVerdict::Nothing => {}
             },
             Err(Ok(length)) => {
@@ -121,8 +121,8 @@ async fn one_client(
                 let Some(question) = open.iter().position(|question| is_answer(question, answer)) else {
                     continue;
                 };
-                learn(&open.swap_remove(question), answer, &judge);
-                answer_client(&socket, answer, token, &judge).await;
+                learn(&open.swap_remove(question), answer, &context);
+                answer_client(&socket, answer, token, &context).await;
             }
             // No server listens there: the client gets no answer, as from Cilium.
             Err(Err(_)) => {}
@@ -139,21 +139,25 @@ async fn send(server: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Sends an answer to a client.
-async fn answer_client(socket: &UdpSocket, answer: &[u8], token: SocketAddr, judge: &Judge) {
+async fn answer_client(socket: &UdpSocket, answer: &[u8], token: SocketAddr, context: &ProxyContext) {
     if socket.send_to(answer, token).await.is_err() {
-        judge.lose(LossCause::Query);
+        context.lose(LossCause::Query);
     }
 }
 
 /// Serves queries on a connection, one after the other.
-pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
+pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, context: Arc<ProxyContext>) {
     // Either side may close or reset at any time.
-    if let Err(error) = serve_connection(&mut client, &redirect, &judge).await {
+    if let Err(error) = serve_connection(&mut client, &redirect, &context).await {
         debug!(%error, "a client's connection to the DNS proxy has ended");
     }
 }
 
-async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {
+async fn serve_connection(
+    client: &mut TcpStream,
+    redirect: &Redirect,
+    context: &ProxyContext,
+) -> io::Result<()> {
     let connect =
         async || timeout(CONNECT, upstream(redirect, redirect.server)).await.map_err(io::Error::from)?;
     // Opened for the first allowed query: a refused query reaches no server.
@@ -167,7 +171,7 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
             Err(error) => return Err(error),
         };
         asked = true;
-        match judged(&bytes, redirect, judge) {
+        match judged(&bytes, redirect, context) {
             DnsVerdict::Forward(query) => {
                 let asking = async {
                     let server = match &mut server {
@@ -188,7 +192,7 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
                     answer = asking => answer?,
                     () = until_gone(client) => return Ok(()),
                 };
-                learn(&query, &answer, judge);
+                learn(&query, &answer, context);
                 write_message(client, &answer).await?;
             }
             DnsVerdict::Answer(answer) => write_message(client, &answer).await?,
@@ -226,16 +230,16 @@ enum DnsVerdict {
     Nothing,
 }
 
-fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> DnsVerdict {
+fn judged(bytes: &[u8], redirect: &Redirect, context: &ProxyContext) -> DnsVerdict {
     let query = Message::from_vec(bytes).ok();
     let Some(query) = query.filter(|query| query.metadata.message_type == MessageType::Query) else {
-        judge.no_query(redirect);
+        context.no_query(redirect);
         return DnsVerdict::Nothing;
     };
     let code = match query.queries.as_slice() {
         [question] => {
             let (name, kind) = (plain_name(question), question.query_type().to_string());
-            match judge.query(redirect, &name, &kind) {
+            match context.query(redirect, &name, &kind) {
                 ProxyAction::Passes => return DnsVerdict::Forward(Box::new(query)),
                 ProxyAction::Refused => ResponseCode::Refused,
                 ProxyAction::NotModelled(_) | ProxyAction::Redirected(_) | ProxyAction::Rejected => {
@@ -269,7 +273,7 @@ fn is_answer(question: &Message, bytes: &[u8]) -> bool {
 }
 
 /// Records the addresses in an answer, which belong to the queried name, even through aliases.
-fn learn(question: &Message, bytes: &[u8], judge: &Judge) {
+fn learn(question: &Message, bytes: &[u8], context: &ProxyContext) {
     let Ok(answer) = Message::from_vec(bytes) else { return };
     if answer.metadata.response_code != ResponseCode::NoError {
         return;
@@ -277,7 +281,7 @@ fn learn(question: &Message, bytes: &[u8], judge: &Judge) {
     let Some(asked) = question.queries.first() else { return };
     let (addresses, ttl) = addresses(asked.name(), &answer);
     if !addresses.is_empty() {
-        judge.learn(&plain_name(asked), &addresses, ttl);
+        context.learn(&plain_name(asked), &addresses, ttl);
     }
 }
 

@@ -29,8 +29,8 @@ use tracing::debug;
 use verdikt_engine::datapath::{RequestHead, normalize};
 use verdikt_scenario::attempt::Scheme;
 
+use super::context::{ProxyAction, ProxyContext};
 use super::interception::NextServer;
-use super::judge::{Judge, ProxyAction};
 use super::{interception, tls, upstream};
 use crate::redirect::Redirect;
 
@@ -45,7 +45,7 @@ const PARTING: Duration = Duration::from_secs(2);
 type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The protocol to the server: TLS, or plain HTTP.
-enum Spoken {
+enum UpstreamProtocol {
     Known(Option<NextServer>),
     /// It is set before the connection is opened.
     First(oneshot::Receiver<Option<NextServer>>),
@@ -53,7 +53,7 @@ enum Spoken {
     Later(oneshot::Receiver<Option<NextServer>>),
 }
 
-impl Spoken {
+impl UpstreamProtocol {
     /// Waits for the protocol if it has to be set first. None if the client has closed before it started.
     async fn before_connecting(self) -> Option<Self> {
         match self {
@@ -86,7 +86,7 @@ struct UpstreamConnection {
 
 impl UpstreamConnection {
     /// Opens the connection, unless it is open.
-    async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr, spoken: Spoken) {
+    async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr, spoken: UpstreamProtocol) {
         if let Some(told) = self.pending.lock().await.take() {
             let connecting = tokio::spawn(connect(Arc::clone(redirect), to, Arc::clone(self), told, spoken));
             *self.connecting.lock().await = Some(connecting);
@@ -102,16 +102,20 @@ impl UpstreamConnection {
 }
 
 /// Serves one client's connection.
-pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
+pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, context: Arc<ProxyContext>) {
     let (told, connected) = watch::channel(false);
     let (pending, connecting) = (Mutex::new(Some(told)), Mutex::new(None));
     let (sender, is_mistrusted) = (Mutex::new(None), AtomicBool::new(false));
     let server = Arc::new(UpstreamConnection { sender, connected, pending, connecting, is_mistrusted });
     let (speak, told) = oneshot::channel();
-    let interception = judge.tls_interception(&redirect);
-    if judge.admits(&redirect) && !judge.is_gateway(&redirect) {
+    let interception = context.tls_interception(&redirect);
+    if context.admits(&redirect) && !context.is_gateway(&redirect) {
         // A client that does not trust the certificate of the proxy does not reach the server.
-        let spoken = if interception.is_some() { Spoken::First(told) } else { Spoken::Later(told) };
+        let spoken = if interception.is_some() {
+            UpstreamProtocol::First(told)
+        } else {
+            UpstreamProtocol::Later(told)
+        };
         server.begin(&redirect, redirect.server, spoken).await;
     }
     let begins_tls = matches!(tokio::time::timeout(HEAD, tls::begins(&client)).await, Ok(true));
@@ -119,11 +123,11 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
         (false, _) => {
             // An error means that there is no connection to the server.
             let _ = speak.send(None);
-            requests(client, Scheme::Http, &redirect, &judge, &server).await;
+            requests(client, Scheme::Http, &redirect, &context, &server).await;
         }
         (true, None) => {
             server.end().await;
-            return tls::refuse(client, &redirect, &judge).await;
+            return tls::refuse(client, &redirect, &context).await;
         }
         (true, Some(interception)) => {
             let client = match interception::end(client, &interception.shown).await {
@@ -136,7 +140,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
             let name = interception::server_name(&client, &redirect);
             // Here as well.
             let _ = speak.send(interception.trusts.map(|trusts| NextServer { name, trusts }));
-            requests(client, Scheme::Https, &redirect, &judge, &server).await;
+            requests(client, Scheme::Https, &redirect, &context, &server).await;
         }
     }
     // A client that connects and sends no request is still subject to the server's policy. An error means that the
@@ -152,12 +156,12 @@ async fn requests(
     client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     scheme: Scheme,
     redirect: &Arc<Redirect>,
-    judge: &Arc<Judge>,
+    context: &Arc<ProxyContext>,
     server: &Arc<UpstreamConnection>,
 ) {
     let service = service_fn(|request| {
-        let (redirect, judge, server) = (Arc::clone(redirect), Arc::clone(judge), Arc::clone(server));
-        async move { Ok::<_, Infallible>(serve(request, scheme, &redirect, &judge, &server).await) }
+        let (redirect, context, server) = (Arc::clone(redirect), Arc::clone(context), Arc::clone(server));
+        async move { Ok::<_, Infallible>(serve(request, scheme, &redirect, &context, &server).await) }
     });
     let serving = server::Builder::new()
         .preserve_header_case(true)
@@ -179,7 +183,7 @@ async fn connect(
     to: SocketAddr,
     server: Arc<UpstreamConnection>,
     told: watch::Sender<bool>,
-    spoken: Spoken,
+    spoken: UpstreamProtocol,
 ) {
     // If this returns without success, the receiver notices that the sender is gone.
     let Some(spoken) = spoken.before_connecting().await else { return };
@@ -227,27 +231,27 @@ async fn serve(
     mut request: Request<Incoming>,
     scheme: Scheme,
     redirect: &Arc<Redirect>,
-    judge: &Judge,
+    context: &ProxyContext,
     server: &Arc<UpstreamConnection>,
 ) -> Response<Body> {
     if let Err(reason) = make_plain(&mut request) {
         return last(StatusCode::BAD_REQUEST, reason);
     }
     let is_tunnel = request.method() == Method::CONNECT;
-    match judged(&request, scheme, redirect, judge) {
+    match judged(&request, scheme, redirect, context) {
         ProxyAction::Passes => {
-            if judge.is_gateway(redirect) {
+            if context.is_gateway(redirect) {
                 let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
                 let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-                let Some(to) = judge.route(redirect, host, path) else {
+                let Some(to) = context.route(redirect, host, path) else {
                     return own(StatusCode::NOT_FOUND, "");
                 };
-                server.begin(redirect, to, Spoken::Known(None)).await;
+                server.begin(redirect, to, UpstreamProtocol::Known(None)).await;
             }
             // This is the only connection to the server.
             let answered = forward(request, server).await;
             if answered.is_none() && server.is_mistrusted.swap(false, Ordering::AcqRel) {
-                judge.server_is_mistrusted(redirect);
+                context.server_is_mistrusted(redirect);
             }
             let unreached = || last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n");
             answered.unwrap_or_else(unreached)
@@ -331,7 +335,12 @@ fn stay_with_http1(headers: &mut HeaderMap) {
     }
 }
 
-fn judged(request: &Request<Incoming>, scheme: Scheme, redirect: &Redirect, judge: &Judge) -> ProxyAction {
+fn judged(
+    request: &Request<Incoming>,
+    scheme: Scheme,
+    redirect: &Redirect,
+    context: &ProxyContext,
+) -> ProxyAction {
     let headers: Vec<(String, String)> = request
         .headers()
         .iter()
@@ -343,7 +352,7 @@ fn judged(request: &Request<Incoming>, scheme: Scheme, redirect: &Redirect, judg
         authority: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
         headers: &headers,
     };
-    judge.request(redirect, &head, scheme)
+    context.request(redirect, &head, scheme)
 }
 
 /// Forwards a request; none if the server cannot be reached.

@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::rustls::server::Acceptor;
 use tracing::debug;
-use verdikt_engine::datapath::Hello;
+use verdikt_engine::datapath::ClientHello;
 
-use super::judge::{Judge, ProxyAction};
+use super::context::{ProxyAction, ProxyContext};
 use super::upstream;
 use crate::redirect::Redirect;
 
@@ -33,18 +33,19 @@ const LONGEST: usize = 64 * 1024;
 const NOT_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// The start of a connection.
-struct Beginning {
+struct HandshakeStart {
     bytes: Vec<u8>,
     is_tls: bool,
     server_name: Option<String>,
 }
 
 /// Serves one client's connection.
-pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
+pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, context: Arc<ProxyContext>) {
     // A client that sends nothing has started nothing, so nothing is decided.
     let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await else { return };
-    let hello = if begun.is_tls { Hello::Tls(begun.server_name.as_deref()) } else { Hello::Plain };
-    if judge.hello(&redirect, hello) != ProxyAction::Passes {
+    let hello =
+        if begun.is_tls { ClientHello::Tls(begun.server_name.as_deref()) } else { ClientHello::Plain };
+    if context.hello(&redirect, hello) != ProxyAction::Passes {
         return reset(&client);
     }
     let Ok(Ok(mut server)) = timeout(CONNECT, upstream(&redirect, redirect.server)).await else {
@@ -64,16 +65,16 @@ pub(super) async fn begins(client: &TcpStream) -> bool {
 }
 
 /// Refuses TLS where only plain HTTP can be read, and reports it. Like Envoy, it answers as to an invalid request.
-pub(super) async fn refuse(mut client: TcpStream, redirect: &Redirect, judge: &Judge) {
+pub(super) async fn refuse(mut client: TcpStream, redirect: &Redirect, context: &ProxyContext) {
     if let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await {
-        judge.hello(redirect, Hello::Tls(begun.server_name.as_deref()));
+        context.hello(redirect, ClientHello::Tls(begun.server_name.as_deref()));
     }
     // The client may close or reset at any time.
     let _ = client.write_all(NOT_HTTP).await;
 }
 
 /// Reads until the start of a connection is clear; none if the client closes before.
-async fn read(client: &mut TcpStream) -> io::Result<Option<Beginning>> {
+async fn read(client: &mut TcpStream) -> io::Result<Option<HandshakeStart>> {
     let (mut bytes, mut acceptor) = (Vec::new(), Acceptor::default());
     let mut buffer = [0; 4096];
     loop {
@@ -83,7 +84,7 @@ async fn read(client: &mut TcpStream) -> io::Result<Option<Beginning>> {
         }
         let mut new = &buffer[..length];
         bytes.extend_from_slice(new);
-        let plain = |bytes| Ok(Some(Beginning { bytes, is_tls: false, server_name: None }));
+        let plain = |bytes| Ok(Some(HandshakeStart { bytes, is_tls: false, server_name: None }));
         if bytes.first() != Some(&HANDSHAKE) || bytes.len() > LONGEST {
             return plain(bytes);
         }
@@ -92,7 +93,7 @@ async fn read(client: &mut TcpStream) -> io::Result<Option<Beginning>> {
             Ok(None) => {}
             Ok(Some(accepted)) => {
                 let server_name = accepted.client_hello().server_name().map(str::to_ascii_lowercase);
-                return Ok(Some(Beginning { bytes, is_tls: true, server_name }));
+                return Ok(Some(HandshakeStart { bytes, is_tls: true, server_name }));
             }
             Err(_) => return plain(bytes),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_lab::datapath::identity::reserved;
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
 use verdikt_lab::hidden_clients::HiddenClients;
@@ -246,7 +246,7 @@ fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) ->
             root: document::parse(text).unwrap().remove(0),
         })
         .collect();
-    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
     for acceptance in model.acceptances() {
         assert!(format!("{acceptance:?}").starts_with("Accepted"), "{acceptance:?}");
     }

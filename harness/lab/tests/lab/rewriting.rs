@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use insta::assert_snapshot;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_lab::error::LabError;
 use verdikt_lab::lab::Lab;
 use verdikt_scenario::scenario::Enforcement;
@@ -47,7 +47,8 @@ pub(crate) fn play() -> ExitCode {
     let served = Served { protocol: ServedProtocol::Http, port: Port::new(30080).unwrap(), name: None };
     let node = Node { address: Some([172, 18, 0, 2].into()), serves: vec![served], ..Node::default() };
     topology.nodes.insert(LOCAL_NODE.parse().unwrap(), node);
-    let model = PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default()).into_owned();
+    let model =
+        PolicyModel::new(&topology, &[], &ModelOptions::default(), &LearnedNames::default()).into_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let up: Result<(), LabError> = runtime.block_on(async {
         let mut lab = Lab::start(verdikt_probe::probe::over, Instant::now()).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use tokio::runtime::Runtime;
-use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::model::{LearnedNames, ModelOptions, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
 use verdikt_lab::namespace::ProbeWork;
 use verdikt_scenario::document;
@@ -83,7 +83,7 @@ impl Bench {
             })
             .collect();
         let model =
-            PolicyModel::new(&self.topology, &manifests, &ModelOptions::default(), &Learned::default());
+            PolicyModel::new(&self.topology, &manifests, &ModelOptions::default(), &LearnedNames::default());
         for acceptance in model.acceptances() {
             assert!(format!("{acceptance:?}").starts_with("Accepted"), "{acceptance:?}");
         }

@@ -29,7 +29,7 @@ pub(super) struct FoundIngress {
 
 /// Gateways and their routes, as far as they were read.
 #[derive(Default)]
-pub(super) struct Entrances {
+pub(super) struct GatewayRoutes {
     pub(super) gateways: BTreeMap<NamespacedName, (Gateway, Place)>,
     pub(super) routes: Vec<FoundRoute>,
     pub(super) ingresses: Vec<FoundIngress>,
@@ -45,7 +45,7 @@ pub(super) struct JoinedRoutes {
     pub(super) warnings: Vec<Diagnostic>,
 }
 
-impl Entrances {
+impl GatewayRoutes {
     /// Adds the gateway and its routes to a topology.
     pub(super) fn join(&self, topology: &mut Topology) -> JoinedRoutes {
         let mut joined = JoinedRoutes::default();

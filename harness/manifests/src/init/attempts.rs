@@ -10,7 +10,7 @@ use verdikt_scenario::topology::{
     DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Served, ServedProtocol, Topology,
 };
 
-use super::outside::{ELSEWHERE, ELSEWHERE_NAME, HostRole, Outside, example};
+use super::outside::{ELSEWHERE, ELSEWHERE_NAME, HostRole, OutsideHosts, example};
 use super::policies::{Clause, PolicyPort};
 use crate::Situation;
 
@@ -71,7 +71,7 @@ pub(super) fn suggest(
     situation: &Situation,
     topology: &Topology,
     clauses: &[Clause],
-    outside: &Outside,
+    outside: &OutsideHosts,
 ) -> Vec<Suggested> {
     let mut all = Suggestions { topology, seen: BTreeSet::new(), all: Vec::new() };
     let mut covered = BTreeSet::new();
@@ -176,7 +176,7 @@ impl Suggestions<'_> {
         }
     }
 
-    fn add_outside(&mut self, clauses: &[Clause], outside: &Outside) {
+    fn add_outside(&mut self, clauses: &[Clause], outside: &OutsideHosts) {
         for (name, host) in outside.hosts.iter().filter(|(_, host)| host.role == HostRole::Target) {
             let named = host.outside.names.first().filter(|_| name.as_str() != ELSEWHERE);
             let target = named.map_or_else(|| name.to_string(), ToString::to_string);

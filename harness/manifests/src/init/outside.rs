@@ -40,7 +40,7 @@ impl HostRole {
 
 /// The hosts outside, and the nodes that policies mention.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Outside {
+pub(super) struct OutsideHosts {
     pub(super) hosts: BTreeMap<HostName, Host>,
     pub(super) nodes: BTreeMap<HostName, Node>,
     pub(super) cilium: BTreeSet<CiliumEndpoint>,
@@ -56,7 +56,7 @@ const HTTPS: u16 = 443;
 /// The port of API servers on their nodes.
 const API_SERVER: u16 = 6443;
 
-impl Outside {
+impl OutsideHosts {
     /// The hosts that clauses of policies suggest.
     pub(super) fn of(clauses: &[Clause]) -> Self {
         let mut outside = Self::default();

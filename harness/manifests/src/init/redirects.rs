@@ -7,12 +7,12 @@ use verdikt_scenario::topology::{
     Endpoint, LocalRedirect, Port, RedirectFrontend, Served, ServicePort, Topology,
 };
 
-use super::outside::Outside;
+use super::outside::OutsideHosts;
 use super::words::{labels, led_ports};
 
 /// A line for each local redirect policy that the format can express: its frontend has a name, and the pods that
 /// answer serve the port.
-pub(super) fn redirects(topology: &Topology, outside: &Outside) -> Vec<String> {
+pub(super) fn redirects(topology: &Topology, outside: &OutsideHosts) -> Vec<String> {
     let lines = topology.redirects.iter().filter_map(|(name, redirect)| {
         let from = frontend(&redirect.frontend, topology, outside)?;
         let ports: Vec<&ServicePort> =
@@ -28,7 +28,7 @@ pub(super) fn redirects(topology: &Topology, outside: &Outside) -> Vec<String> {
 }
 
 /// The service, or the host outside with the address.
-fn frontend(frontend: &RedirectFrontend, topology: &Topology, outside: &Outside) -> Option<String> {
+fn frontend(frontend: &RedirectFrontend, topology: &Topology, outside: &OutsideHosts) -> Option<String> {
     let address = match frontend {
         RedirectFrontend::Service(service) => return Some(service.to_string()),
         RedirectFrontend::Address(address) => *address,

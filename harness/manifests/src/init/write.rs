@@ -10,7 +10,7 @@ use verdikt_scenario::topology::{
     ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
 };
 
-use super::outside::Outside;
+use super::outside::OutsideHosts;
 use super::redirects::redirects;
 use super::table::{DraftRow, DraftTable};
 use super::words::{labels, led_ports};
@@ -25,7 +25,7 @@ pub(super) fn scenario(
     draft: &ScenarioDraft<'_>,
     topology: &Topology,
     changed: &BTreeMap<NamespacedName, Vec<Served>>,
-    outside: &Outside,
+    outside: &OutsideHosts,
     table: &DraftTable,
     refused: &[RefusedPolicy],
 ) -> String {
@@ -121,7 +121,7 @@ fn all_served(serves: &[Served]) -> String {
 
 /// The hosts outside, nodes and endpoints of Cilium that take part, including those that manifests define if the
 /// manifests are not named.
-fn around(out: &mut String, outside: &Outside, of_manifests: Option<&Topology>) {
+fn around(out: &mut String, outside: &OutsideHosts, of_manifests: Option<&Topology>) {
     line(out, 2, "world:");
     for (name, host) in &outside.hosts {
         let comment = host.comment.replace(char::is_control, " ");
@@ -185,7 +185,7 @@ fn cilium(out: &mut String, endpoints: impl Iterator<Item = CiliumEndpoint>) {
 }
 
 /// A topology that was read from a pipe.
-fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
+fn inline(out: &mut String, topology: &Topology, outside: &OutsideHosts) {
     line(out, 2, "namespaces:");
     for (name, own) in &topology.namespaces {
         let mut own = own.clone();

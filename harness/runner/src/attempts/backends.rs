@@ -23,7 +23,7 @@ const EACH: usize = 2;
 const ROUNDS: usize = 10;
 
 /// One attempt through a service, and what was seen of its backends.
-struct Through<'a> {
+struct ServiceAttempt<'a> {
     source: &'a Endpoint,
     attempt: Attempt,
     /// Every wanted backend, with its evidence.
@@ -43,15 +43,15 @@ pub(crate) async fn see_each_backend<B: Backend>(
     options: &AttemptOptions<'_>,
     gone: &mut Gone,
 ) -> Vec<Vec<Evidence>> {
-    let mut all: BTreeMap<(&Endpoint, Attempt), Through<'_>> = BTreeMap::new();
+    let mut all: BTreeMap<(&Endpoint, Attempt), ServiceAttempt<'_>> = BTreeMap::new();
     for (source, attempt) in attempts {
         let through = all
             .entry((*source, attempt.to_any_backend()))
-            .or_insert_with(|| Through::new(source, attempt.to_any_backend()));
+            .or_insert_with(|| ServiceAttempt::new(source, attempt.to_any_backend()));
         through.seen.extend(attempt.backend().map(|wanted| (wanted, Vec::new())));
     }
     for _ in 0..ROUNDS {
-        let mut open: Vec<&mut Through<'_>> =
+        let mut open: Vec<&mut ServiceAttempt<'_>> =
             all.values_mut().filter(|through| through.may_see_more(gone)).collect();
         if open.is_empty() {
             break;
@@ -75,7 +75,7 @@ pub(crate) async fn see_each_backend<B: Backend>(
     attempts.iter().map(of_attempt).collect()
 }
 
-impl<'a> Through<'a> {
+impl<'a> ServiceAttempt<'a> {
     fn new(source: &'a Endpoint, attempt: Attempt) -> Self {
         Self { source, attempt, seen: BTreeMap::new(), tries: 0, unplaced: None }
     }

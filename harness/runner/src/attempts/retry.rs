@@ -1,8 +1,8 @@
 //! Repeats the attempts whose evidence is inconclusive.
 //!
 //! Only the evidence decides about that, never the expectation: a difference is not attempted again. The last evidence
-//! counts, and the earlier one is reported with it. So is a denial that may have been of a packet that came
-//! too early, if the second packet is not denied.
+//! counts, and the earlier one is reported with it. So is a verdict of a cluster that a second attempt does not confirm,
+//! where there was reason to doubt it.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_verdict::compare::Verdict;
-use verdikt_verdict::early::may_be_too_early;
+use verdikt_verdict::doubt::doubt;
 use verdikt_verdict::evidence::{EarlierEvidence, Evidence};
 use verdikt_verdict::fuse::{fuse, may_tell_more, needs_lost_flow};
 
-use super::{Gone, Pace, make};
-use crate::backend::{AttemptNumber, Backend, BackendEvent, DatapathKind, Flowing};
+use super::{BatchOptions, Gone, make};
+use crate::backend::{AttemptNumber, Backend, BackendEvent, DatapathKind, FlowState};
 
 /// The most times that an attempt is made.
 const MOST: usize = 3;
@@ -49,7 +49,7 @@ pub(crate) async fn attempt_all<B: Backend>(
 ) -> Vec<Evidence> {
     let mut evidence = batch(backend, attempts, AT_FIRST, options, gone).await;
     if backend.datapath() == DatapathKind::Cilium {
-        make_early_ones_again(backend, attempts, &mut evidence, options, gone).await;
+        confirm_doubtful(backend, attempts, &mut evidence, options, gone).await;
     }
     for _ in 1..MOST {
         let can = |index: usize| !gone.contains_key(attempts[index].0);
@@ -80,22 +80,22 @@ fn replace(evidence: &mut Evidence, new: Evidence, reason: String) {
     evidence.again = old.again.into_iter().chain([before]).collect();
 }
 
-/// Repeats the attempts whose packet may have been denied because it came too early; a second denial changes nothing.
-async fn make_early_ones_again<B: Backend>(
+/// Repeats the attempts whose verdict is in doubt; the same verdict once more changes nothing.
+async fn confirm_doubtful<B: Backend>(
     backend: &mut B,
     attempts: &[(&Endpoint, &Attempt)],
     evidence: &mut [Evidence],
     options: &AttemptOptions<'_>,
     gone: &mut Gone,
 ) {
-    let early = |index: usize| Some((index, may_be_too_early(&evidence[index])?));
-    let early: Vec<(usize, &str)> = (0..evidence.len()).filter_map(early).collect();
-    if early.is_empty() {
+    let doubtful = |index: usize| Some((index, doubt(&evidence[index])?));
+    let doubtful: Vec<(usize, &str)> = (0..evidence.len()).filter_map(doubtful).collect();
+    if doubtful.is_empty() {
         return;
     }
-    let again: Vec<(&Endpoint, &Attempt)> = early.iter().map(|(index, _)| attempts[*index]).collect();
+    let again: Vec<(&Endpoint, &Attempt)> = doubtful.iter().map(|(index, _)| attempts[*index]).collect();
     let new = batch(backend, &again, AT_FIRST, options, gone).await;
-    for ((index, reason), new) in early.into_iter().zip(new) {
+    for ((index, reason), new) in doubtful.into_iter().zip(new) {
         let (first, second) = (fuse(&evidence[index]).verdict, fuse(&new).verdict);
         if second != first && !matches!(second, Verdict::Inconclusive(_)) {
             replace(&mut evidence[index], new, reason.to_owned());
@@ -115,7 +115,7 @@ async fn batch<B: Backend>(
         (AttemptNumber(options.last.get()), *source, *attempt)
     });
     let numbered: Vec<_> = numbered.collect();
-    let pace = Pace { patience: options.patience, at_first };
+    let pace = BatchOptions { patience: options.patience, at_first };
     let mut evidence = make(backend, &numbered, pace, gone).await;
     for (evidence, (_, attempt)) in evidence.iter_mut().zip(attempts) {
         evidence.audit = options.audit;
@@ -129,12 +129,12 @@ async fn flows_come<B: Backend>(backend: &mut B, gone: &mut Gone) -> bool {
     let deadline = Instant::now() + ABSENCE;
     loop {
         let told = match backend.flowing() {
-            Flowing::Yes => tokio::task::unconstrained(backend.next()).now_or_never(),
-            Flowing::NotNow(_) => match tokio::time::timeout_at(deadline, backend.next()).await {
+            FlowState::Yes => tokio::task::unconstrained(backend.next()).now_or_never(),
+            FlowState::NotNow(_) => match tokio::time::timeout_at(deadline, backend.next()).await {
                 Ok(event) => Some(event),
                 Err(_) => return false,
             },
-            Flowing::NoMore(_) => return false,
+            FlowState::NoMore(_) => return false,
         };
         match told {
             None => return true,

@@ -8,7 +8,7 @@ use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
 use verdikt_cluster::connect::{ApiConnection, ConnectError, ContextChoice};
 use verdikt_cluster::error::ApiError;
 use verdikt_cluster::inspect::{Facts, InspectError, inspect};
-use verdikt_cluster::permissions::{self, Missing};
+use verdikt_cluster::permissions::{self, MissingPermission};
 use verdikt_kind::profile::profiles;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::plain::counted;
@@ -36,7 +36,7 @@ pub enum AccessError {
         /// What the permissions are needed for.
         scope: RightsScope,
         /// The missing permissions.
-        missing: Vec<Missing>,
+        missing: Vec<MissingPermission>,
     },
 }
 
@@ -152,13 +152,17 @@ pub(super) async fn look_at_borrowed(
     borrow::look(connection, names).await.map_err(AccessError::Borrow)
 }
 
-fn require(connection: &ApiConnection, scope: RightsScope, missing: Vec<Missing>) -> Result<(), AccessError> {
+fn require(
+    connection: &ApiConnection,
+    scope: RightsScope,
+    missing: Vec<MissingPermission>,
+) -> Result<(), AccessError> {
     if missing.is_empty() {
         return Ok(());
     }
     Err(AccessError::Rights { context: connection.context().to_owned(), scope, missing })
 }
 
-fn list(missing: &[Missing]) -> String {
+fn list(missing: &[MissingPermission]) -> String {
     missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

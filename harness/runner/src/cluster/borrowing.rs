@@ -75,14 +75,14 @@ pub(super) fn check(
 ) -> Result<(), BackendError> {
     match unlike(borrowed, topology, version) {
         None => Ok(()),
-        Some(difference) => Err(BackendError::new(Unlike(difference))),
+        Some(difference) => Err(BackendError::new(TopologyMismatch(difference))),
     }
 }
 
 /// A topology that differs from the cluster.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}; the topology has to describe what a run borrows as it is")]
-struct Unlike(String);
+struct TopologyMismatch(String);
 
 fn unlike(borrowed: &Borrowed, topology: &Topology, version: CiliumVersion) -> Option<String> {
     let namespaces = topology.namespaces.iter().filter_map(|(name, wanted)| {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use verdikt_cluster::inspect::Facts;
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::{LearnedNames, PolicyModel};
 use verdikt_engine::selected::Selected;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
@@ -94,7 +94,7 @@ pub fn reach(
             found.entry(policy.object()).or_default();
         }
         let others = Topology { settings: step.topology.settings.clone(), ..others.clone() };
-        let model = PolicyModel::new(&others, &policies, &options(step, version), &Learned::default());
+        let model = PolicyModel::new(&others, &policies, &options(step, version), &LearnedNames::default());
         for (policy, selected) in model.selected(&nodes) {
             let of_others = |pod: &_| others.pods.contains_key(pod) && !step.topology.pods.contains_key(pod);
             let all = found.entry(policy).or_default();

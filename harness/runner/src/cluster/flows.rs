@@ -21,7 +21,7 @@ use verdikt_hubble::flow_source::{self, FlowSourceChoice, FlowSourceError};
 use verdikt_scenario::flow::Flow;
 
 use self::relay::RelayHistory;
-use crate::backend::{BackendEvent, Flowing};
+use crate::backend::{BackendEvent, FlowState};
 
 /// The timeout of one question to an agent or Relay.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -141,13 +141,13 @@ impl NodeFlows {
     }
 
     /// Whether all sources send flows.
-    pub(super) fn flowing(&self) -> Flowing {
+    pub(super) fn flowing(&self) -> FlowState {
         let now = Instant::now();
         let over = self.away.values().find(|absence| absence.until <= now);
         match over.or(self.away.values().next()) {
-            None => Flowing::Yes,
-            Some(absence) if absence.until <= now => Flowing::NoMore(absence.reason.clone()),
-            Some(absence) => Flowing::NotNow(absence.reason.clone()),
+            None => FlowState::Yes,
+            Some(absence) if absence.until <= now => FlowState::NoMore(absence.reason.clone()),
+            Some(absence) => FlowState::NotNow(absence.reason.clone()),
         }
     }
 

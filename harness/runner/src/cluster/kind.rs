@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use tracing::warn;
-use verdikt_cluster::image::{Built, ImageError, ProbeProgram, build};
+use verdikt_cluster::image::{BuiltImage, ImageError, ProbeProgram, build};
 use verdikt_cluster::world::World;
 use verdikt_kind::cluster::world::{ADDRESSES, DNS, HostProgram, world};
 use verdikt_kind::cluster::{KindOptions, load_archive, up};
@@ -21,7 +21,7 @@ pub struct KindCluster {
     /// Its context in the kubeconfig.
     pub context: String,
     /// The image.
-    pub built: Built,
+    pub built: BuiltImage,
 }
 
 /// Why the kind cluster of a run is not up.
@@ -90,7 +90,7 @@ pub fn have_hosts_outside(scenarios: &[Scenario]) -> bool {
 /// Starts a container for hosts outside the cluster, beside its nodes.
 pub fn hosts_outside(
     profile: &Profile,
-    built: &Built,
+    built: &BuiltImage,
     progress: &mut dyn FnMut(&str),
 ) -> Result<World, KindClusterError> {
     let id = built.image.reference.rsplit(':').next().unwrap_or_default();

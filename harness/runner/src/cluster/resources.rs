@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use verdikt_engine::identity::Identity;
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::{LearnedNames, PolicyModel};
 use verdikt_engine::selected::ClusterwideSubjects;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::name::DnsName;
@@ -118,7 +118,8 @@ impl Resources {
                 self.clusterwide.insert(ObjectRef { namespace: None, ..object });
             }
         }
-        let model = PolicyModel::new(topology, &step.policies, &options(step, version), &Learned::default());
+        let model =
+            PolicyModel::new(topology, &step.policies, &options(step, version), &LearnedNames::default());
         self.subjects.extend(model.clusterwide_subjects());
         let looks_up = step.table.iter().any(|row| name_of(&row.attempt).is_some());
         let used = model.pod_identities().filter(|(name, _)| looks_up || name.to_string() != DNS_POD);

@@ -215,3 +215,19 @@ async fn in_audit_mode_a_success_needs_its_flow() {
     1: shop/cart, 2: shop/stock, 3: shop/cart, 4: shop/stock; 0 ms
     ");
 }
+
+/// The flow of a success in audit mode may be missing without a report of it: the second attempt has one.
+#[rstest]
+#[case::none("unreported-1", "bound; arrived; answered")]
+#[case::one_direction("unreported-2", "bound; egress forwarded; arrived; answered")]
+#[tokio::test(start_paused = true)]
+async fn in_audit_mode_a_success_without_its_flow_is_made_again(
+    #[case] test: &str,
+    #[case] first: &'static str,
+) {
+    let stock = "bound; egress forwarded; ingress audited; arrived; answered";
+    let (audited, _) = check(test, "audit", &[CART, ("#2", first), ("shop/stock", stock)]).await;
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(audited, @"");
+    }
+}

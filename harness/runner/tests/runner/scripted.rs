@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use verdikt_engine::model::PolicyModel;
 use verdikt_runner::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, Flowing,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, FlowState,
 };
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
@@ -82,7 +82,7 @@ impl Script {
             queue: VecDeque::new(),
             sources: BTreeMap::new(),
             in_flight: BTreeSet::new(),
-            flowing: Flowing::Yes,
+            flowing: FlowState::Yes,
         }
     }
 }
@@ -94,7 +94,7 @@ pub(crate) struct Scripted {
     queue: VecDeque<(Instant, BackendEvent)>,
     sources: BTreeMap<AttemptNumber, Endpoint>,
     in_flight: BTreeSet<AttemptNumber>,
-    flowing: Flowing,
+    flowing: FlowState,
 }
 
 /// Why no flows come.
@@ -180,17 +180,17 @@ impl Backend for Scripted {
             BackendEvent::Finished { number, .. } => {
                 self.in_flight.remove(number);
             }
-            BackendEvent::Lost(reason) if reason == CUT => self.flowing = Flowing::NotNow(reason.clone()),
+            BackendEvent::Lost(reason) if reason == CUT => self.flowing = FlowState::NotNow(reason.clone()),
             BackendEvent::Lost(reason) if reason == GIVEN_UP => {
-                self.flowing = Flowing::NoMore(reason.clone());
+                self.flowing = FlowState::NoMore(reason.clone());
             }
-            BackendEvent::Regained => self.flowing = Flowing::Yes,
+            BackendEvent::Regained => self.flowing = FlowState::Yes,
             _ => {}
         }
         signal
     }
 
-    fn flowing(&self) -> Flowing {
+    fn flowing(&self) -> FlowState {
         self.flowing.clone()
     }
 

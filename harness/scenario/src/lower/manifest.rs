@@ -182,7 +182,7 @@ pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Po
 
 /// Objects that occur twice in a set: the position of the second, and the first.
 pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>, mistakes: &mut Mistakes) {
-    for Twice { first, second } in twice(manifests) {
+    for DuplicateManifest { first, second } in twice(manifests) {
         let mistake = Mistake::new(format!("{} occurs twice", second.object()));
         let help = format!("it is also at {}", name_place(first));
         mistakes.add(&second.file, second.root.position_near(&["metadata", "name"]), mistake.help(help));
@@ -194,7 +194,7 @@ pub(crate) fn check_twice_in_folder<'a>(
     manifests: impl IntoIterator<Item = &'a Manifest>,
     mistakes: &mut Mistakes,
 ) {
-    for Twice { first, second } in twice(manifests) {
+    for DuplicateManifest { first, second } in twice(manifests) {
         let message = format!("{} occurs twice", second.object());
         let place = name_place(second);
         mistakes.0.push(if first.file == second.file {
@@ -208,12 +208,12 @@ pub(crate) fn check_twice_in_folder<'a>(
 }
 
 /// Two manifests of the same object.
-struct Twice<'a> {
+struct DuplicateManifest<'a> {
     first: &'a Manifest,
     second: &'a Manifest,
 }
 
-fn twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<Twice<'a>> {
+fn twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<DuplicateManifest<'a>> {
     let mut seen: BTreeMap<ObjectRef, &Manifest> = BTreeMap::new();
     let mut found = Vec::new();
     for second in manifests {
@@ -223,7 +223,7 @@ fn twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<Twice<'a>
         }
         match seen.get(&object) {
             None => drop(seen.insert(object, second)),
-            Some(first) => found.push(Twice { first, second }),
+            Some(first) => found.push(DuplicateManifest { first, second }),
         }
     }
     found

@@ -15,14 +15,14 @@ use crate::lower::suggest::{listed, nearest};
 use crate::place::Position;
 
 /// The result of comparing a tree with the schema.
-pub(crate) struct Misfits {
+pub(crate) struct SchemaMismatches {
     /// Every misfit.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The places of unknown keys.
     unknown: Vec<Position>,
 }
 
-impl Misfits {
+impl SchemaMismatches {
     /// The tree without its unknown keys; none if anything else is wrong with it.
     pub(crate) fn readable<'a>(&self, node: &'a YamlNode) -> Option<Cow<'a, YamlNode>> {
         match (self.diagnostics.len(), self.unknown.len()) {
@@ -49,24 +49,25 @@ fn without(node: &YamlNode, keys: &[Position]) -> YamlNode {
 }
 
 /// The misfits of a scenario.
-pub(crate) fn scenario(node: &YamlNode, file: &Arc<str>) -> Misfits {
+pub(crate) fn scenario(node: &YamlNode, file: &Arc<str>) -> SchemaMismatches {
     check(&json_schema()["$defs"]["Scenario"], node, file, "the scenario")
 }
 
 /// The misfits of a topology file.
-pub(crate) fn topology(node: &YamlNode, file: &Arc<str>) -> Misfits {
+pub(crate) fn topology(node: &YamlNode, file: &Arc<str>) -> SchemaMismatches {
     check(&json_schema()["$defs"]["Topology"], node, file, "the topology")
 }
 
-fn check(schema: &Json, node: &YamlNode, file: &Arc<str>, what: &str) -> Misfits {
-    let mut check = SchemaCheck { file, misfits: Misfits { diagnostics: Vec::new(), unknown: Vec::new() } };
+fn check(schema: &Json, node: &YamlNode, file: &Arc<str>, what: &str) -> SchemaMismatches {
+    let mut check =
+        SchemaCheck { file, misfits: SchemaMismatches { diagnostics: Vec::new(), unknown: Vec::new() } };
     check.node(schema, node, what);
     check.misfits
 }
 
 struct SchemaCheck<'a> {
     file: &'a Arc<str>,
-    misfits: Misfits,
+    misfits: SchemaMismatches,
 }
 
 impl SchemaCheck<'_> {

@@ -19,9 +19,9 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
 use super::ClusterRun;
+use super::environment::{ClusterEnvironment, probe_programs};
 use super::error::ClusterRunError;
 use super::interrupt::Interrupts;
-use super::wishes::{ClusterWishes, probe_programs};
 use crate::events::options;
 
 /// One run on a cluster at a time: the Lease of a cluster would make a second one wait anyway.
@@ -41,21 +41,21 @@ struct ClusterTarget {
 /// The events of a run. If a signal arrives, the process ends after cleaning up the cluster.
 pub(super) fn events(run: ClusterRun<'_>) -> Result<Vec<Event>, ClusterRunError> {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let wishes = ClusterWishes::of_environment()?;
+    let environment = ClusterEnvironment::of_environment()?;
     let running = std::env::current_exe().map_err(ClusterRunError::Program)?;
     let probes = probe_programs(&running);
     let target = match run.on.split_once(':').unwrap_or((run.on, "")) {
-        ("kind", "") => kind(DEFAULT, run, &wishes, &probes)?,
-        ("kind", name) => kind(name, run, &wishes, &probes)?,
+        ("kind", "") => kind(DEFAULT, run, &environment, &probes)?,
+        ("kind", name) => kind(name, run, &environment, &probes)?,
         (_, context) => ClusterTarget {
             context: Some(context.to_owned()).filter(|context| !context.is_empty()),
-            world: wishes.world.clone(),
+            world: environment.world.clone(),
             ..ClusterTarget::default()
         },
     };
     let runtime = Builder::new_current_thread().enable_all().build().map_err(ClusterRunError::Runtime)?;
     runtime.block_on(async {
-        let (session, version) = open(target, run, &wishes, &probes).await?;
+        let (session, version) = open(target, run, &environment, &probes).await?;
         events_of(&session, version, run).await
     })
 }
@@ -64,7 +64,7 @@ pub(super) fn events(run: ClusterRun<'_>) -> Result<Vec<Event>, ClusterRunError>
 fn kind(
     name: &str,
     run: ClusterRun<'_>,
-    wishes: &ClusterWishes,
+    environment: &ClusterEnvironment,
     probes: &[ProbeProgram],
 ) -> Result<ClusterTarget, ClusterRunError> {
     let profile = profile(name)?;
@@ -72,7 +72,7 @@ fn kind(
     // Scenarios that need other settings are skipped with that reason.
     let settings = settings(run.scenarios).unwrap_or_default();
     let cluster = bring_up(&profile, settings, probes, progress)?;
-    let world = match &wishes.world {
+    let world = match &environment.world {
         Some(world) => Some(world.clone()),
         None if have_hosts_outside(run.scenarios) => Some(hosts_outside(&profile, &cluster.built, progress)?),
         None => None,
@@ -80,7 +80,7 @@ fn kind(
     Ok(ClusterTarget {
         context: Some(cluster.context),
         // With a registry, pods use the image's name in that registry.
-        image: wishes.registry.is_none().then_some(cluster.built.image),
+        image: environment.registry.is_none().then_some(cluster.built.image),
         world,
     })
 }
@@ -89,12 +89,12 @@ fn kind(
 async fn open(
     target: ClusterTarget,
     run: ClusterRun<'_>,
-    wishes: &ClusterWishes,
+    environment: &ClusterEnvironment,
     probes: &[ProbeProgram],
 ) -> Result<(ClusterSession, CiliumVersion), ClusterRunError> {
     let (connection, facts) = look(target.context).await.map_err(SessionError::Access)?;
     let name = name_for_people(&connection, &facts);
-    if !wishes.yes && facts.kind_cluster().is_none() {
+    if !environment.yes && facts.kind_cluster().is_none() {
         return Err(ClusterRunError::Unasked(name));
     }
     let is = facts.cilium.version;
@@ -108,9 +108,9 @@ async fn open(
     tell(&format!("using {name}"));
     let image = match target.image {
         Some(image) => image,
-        None => build(probes, wishes.registry.as_deref())?.image,
+        None => build(probes, environment.registry.as_deref())?.image,
     };
-    let clusterwide = match (is_own(&facts), wishes.clusterwide) {
+    let clusterwide = match (is_own(&facts), environment.clusterwide) {
         (true, _) => Clusterwide::Allowed,
         (false, true) => Clusterwide::Listed,
         (false, false) => Clusterwide::Skipped,

@@ -5,7 +5,7 @@ use verdikt_engine::rule::Direction;
 
 use super::DiffView;
 use crate::access::{Access, transport_word};
-use crate::diff::{Flip, Isolation, RefusalChange, TrafficChange};
+use crate::diff::{AccessChange, Isolation, RefusalChange, TrafficChange};
 use crate::end::TrafficEnd;
 use crate::reason::Reason;
 
@@ -43,7 +43,7 @@ fn change(change: &TrafficChange) -> Value {
     })
 }
 
-fn flip(flip: &Flip) -> Value {
+fn flip(flip: &AccessChange) -> Value {
     let intervals = flip.intervals.iter().map(|interval| {
         let (first, last) = (interval.first, interval.last);
         json!({"protocol": transport_word(interval.transport), "first": first, "last": last})

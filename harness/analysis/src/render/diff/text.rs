@@ -3,7 +3,7 @@
 use verdikt_scenario::plain::Plain;
 
 use super::{DiffView, isolation, ports, reasons};
-use crate::diff::{ChangeKind, Flip, RefusalChange, TrafficChange};
+use crate::diff::{AccessChange, ChangeKind, RefusalChange, TrafficChange};
 use crate::render::joined;
 
 /// The diff as text.
@@ -41,7 +41,7 @@ pub fn text(shown: &DiffView<'_>) -> String {
     joined(lines.iter().map(|line| indented(line)))
 }
 
-fn flip(flip: &Flip) -> Vec<String> {
+fn flip(flip: &AccessChange) -> Vec<String> {
     let mut lines = vec![format!("    {}: {} -> {}", ports(flip), flip.old, flip.new)];
     lines.extend(reasons(flip, |(old, _)| old).iter().map(|reason| format!("      was {reason}")));
     lines.extend(reasons(flip, |(_, new)| new).iter().map(|reason| format!("      now {reason}")));

@@ -10,20 +10,20 @@ use verdikt_scenario::loader::LoadedPolicies;
 /// The mistakes of refused objects, but for what the loader has said already.
 pub(super) fn unsaid(refusals: Vec<RefusedObject>, loaded: &LoadedPolicies) -> Vec<Diagnostic> {
     let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    let said = Said { places: errors.map(|error| &error.place).collect(), objects: &loaded.mistaken };
+    let said = LoaderNotes { places: errors.map(|error| &error.place).collect(), objects: &loaded.mistaken };
     let is_new = |refusal: &RefusedObject| !said.says(&&refusal.mistake.place, refusal.object, refusal.part);
     refusals.into_iter().filter(is_new).map(|refusal| refusal.mistake).collect()
 }
 
 /// What the loader has said.
-struct Said<'a, Place> {
+struct LoaderNotes<'a, Place> {
     /// Where it found mistakes.
     places: BTreeSet<Place>,
     /// The objects of which it said what is wrong with their kind, version, name or namespace.
     objects: &'a BTreeSet<usize>,
 }
 
-impl<Place: Ord> Said<'_, Place> {
+impl<Place: Ord> LoaderNotes<'_, Place> {
     /// Whether a refusal of a part of an object is nothing new.
     fn says(&self, place: &Place, object: usize, part: RefusedPart) -> bool {
         self.places.contains(place) || part == RefusedPart::Identity && self.objects.contains(&object)
@@ -66,8 +66,10 @@ mod tests {
         let comparisons = |mistakes: usize| {
             let count = Cell::new(0);
             let objects = (0..mistakes).collect();
-            let said =
-                Said { places: (0..mistakes).map(|n| Counted(2 * n, &count)).collect(), objects: &objects };
+            let said = LoaderNotes {
+                places: (0..mistakes).map(|n| Counted(2 * n, &count)).collect(),
+                objects: &objects,
+            };
             count.set(0);
             for n in 0..mistakes {
                 assert!(said.says(&Counted(2 * n, &count), mistakes, RefusedPart::Specification));

@@ -100,13 +100,13 @@ fn other_version() -> Failure {
 }
 
 /// A thread that prints denied flows while a program runs.
-struct Followed {
+struct DenialPrinter {
     writes: UnixStream,
     told: Receiver<()>,
 }
 
 /// Follows the flows of a lab, and prints those of an endpoint that policies stop.
-fn follow(lab: &RunningLab, endpoint: &str, printer: &Printer) -> Result<Followed, Failure> {
+fn follow(lab: &RunningLab, endpoint: &str, printer: &Printer) -> Result<DenialPrinter, Failure> {
     let mut answers = lab.ask(&LabRequest::Flows).map_err(|error| gone(&error))?;
     let writes = answers.get_ref().try_clone().map_err(|error| gone(&error))?;
     let mut line = String::new();
@@ -125,10 +125,10 @@ fn follow(lab: &RunningLab, endpoint: &str, printer: &Printer) -> Result<Followe
         // The receiver is gone only after a timeout.
         let _ = tells.send(());
     });
-    Ok(Followed { writes, told })
+    Ok(DenialPrinter { writes, told })
 }
 
-impl Followed {
+impl DenialPrinter {
     /// Prints the flows that are left after the program has ended.
     fn finish(self) {
         // A lab that has ended sends nothing more.

@@ -23,7 +23,7 @@ use crate::cluster_use::{probe_image, progress_on_terminal};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::runtime::runtime;
-use crate::signals::Held;
+use crate::signals::HeldSignals;
 
 /// What has been prepared for a cluster.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl ChosenCluster {
         &self,
         scenarios: &[Scenario],
         options: &RunOptions,
-        signals: &Held,
+        signals: &HeldSignals,
         sink: Sink<'_>,
     ) -> Result<io::Result<RunResult>, Failure> {
         let progress = progress_on_terminal();

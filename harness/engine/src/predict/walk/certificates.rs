@@ -8,7 +8,7 @@ use verdikt_scenario::topology::Endpoint;
 
 use super::super::server_name;
 use super::{AttemptWalk, ProxyQuestion, WalkSide};
-use crate::certificates::{Mistrust, asked_of, client_takes, proxy_takes};
+use crate::certificates::{CertificateFault, asked_of, client_takes, proxy_takes};
 use crate::decide::Matches;
 use crate::model::PolicyModel;
 use crate::rule::{Direction, TlsSecrets};
@@ -91,7 +91,7 @@ impl AttemptWalk<'_> {
         endpoint: Endpoint,
         proxy: Option<&NamespacedName>,
         shown: &NamespacedName,
-        why: Mistrust,
+        why: CertificateFault,
         by: Arc<[Arc<RuleRef>]>,
     ) {
         let who = match proxy {

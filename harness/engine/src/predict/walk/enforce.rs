@@ -5,7 +5,7 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Protocol};
 
 use super::super::server_name;
 use super::{AttemptWalk, ProxyQuestion, WalkSide, traffic_text};
-use crate::datapath::Hello;
+use crate::datapath::ClientHello;
 use crate::decide::{DecisionKind, Matches, Traffic};
 use crate::explain::Query;
 use crate::http::RequestHead;
@@ -73,7 +73,7 @@ impl AttemptWalk<'_> {
         let model = self.model;
         let (point, text, decision) = match question {
             ProxyQuestion::Http(..) if PolicyModel::reads_server_names(matches) => {
-                let decision = model.hello_decision(matches, Hello::Plain);
+                let decision = model.hello_decision(matches, ClientHello::Plain);
                 (EnforcementPoint::Tls, "what the client sends".to_owned(), decision)
             }
             ProxyQuestion::Https(_, authority) if PolicyModel::interception(matches).is_none() => {
@@ -82,7 +82,7 @@ impl AttemptWalk<'_> {
                     Some(name) => format!("TLS with the server name {name}"),
                     None => "TLS without a server name".to_owned(),
                 };
-                (EnforcementPoint::Tls, text, model.hello_decision(matches, Hello::Tls(name)))
+                (EnforcementPoint::Tls, text, model.hello_decision(matches, ClientHello::Tls(name)))
             }
             ProxyQuestion::Http(request, authority) | ProxyQuestion::Https(request, authority) => {
                 let head = RequestHead {

@@ -83,9 +83,9 @@ fn what_relay_says_becomes_events() {
                 });
             let events: Vec<String> = events.collect();
             let flowing = match flows.flowing() {
-                Flowing::Yes => "flowing".to_owned(),
-                Flowing::NotNow(reason) => format!("not now ({reason})"),
-                Flowing::NoMore(reason) => format!("no more ({reason})"),
+                FlowState::Yes => "flowing".to_owned(),
+                FlowState::NotNow(reason) => format!("not now ({reason})"),
+                FlowState::NoMore(reason) => format!("no more ({reason})"),
             };
             writeln!(text, "{words}: {} -> {flowing}", events.join(", ")).unwrap();
         }
@@ -138,16 +138,16 @@ fn what_stays_away_is_not_waited_for() {
     let away = |from: &str| SourceReport::Away { from: from.to_owned(), reason: format!("{from} is away") };
     flows.backend_event(away("w1"));
     flows.backend_event(away("w2"));
-    assert_eq!(flows.flowing(), Flowing::NotNow("w1 is away".to_owned()));
+    assert_eq!(flows.flowing(), FlowState::NotNow("w1 is away".to_owned()));
     flows.away.get_mut("w2").unwrap().until = Instant::now();
-    assert_eq!(flows.flowing(), Flowing::NoMore("w2 is away".to_owned()));
+    assert_eq!(flows.flowing(), FlowState::NoMore("w2 is away".to_owned()));
     // Away is away, however often that is told.
     flows.backend_event(away("w2"));
-    assert_eq!(flows.flowing(), Flowing::NoMore("w2 is away".to_owned()));
+    assert_eq!(flows.flowing(), FlowState::NoMore("w2 is away".to_owned()));
     assert_eq!(
         flows.backend_event(SourceReport::Back { from: "w2".to_owned() }),
         Some(BackendEvent::Regained)
     );
     assert_eq!(flows.backend_event(SourceReport::Back { from: "w2".to_owned() }), None);
-    assert_eq!(flows.flowing(), Flowing::NotNow("w1 is away".to_owned()));
+    assert_eq!(flows.flowing(), FlowState::NotNow("w1 is away".to_owned()));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::{LearnedNames, PolicyModel};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::Endpoint;
@@ -13,7 +13,7 @@ use verdikt_verdict::event::ObjectRefusal;
 use super::Renaming;
 use crate::backend::{
     AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations, EndScope,
-    Flowing,
+    FlowState,
 };
 use crate::refusals::options;
 
@@ -36,7 +36,7 @@ impl<B: Backend> Backend for RenamedBackend<B> {
     async fn apply(&mut self, step: &Step, _model: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
         let step = self.renaming.step(step);
         let options = options(&step, self.version);
-        let model = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
+        let model = PolicyModel::new(&step.topology, &step.policies, &options, &LearnedNames::default());
         let mut applied = self.inner.apply(&step, &model).await?;
         for ObjectRefusal { message, .. } in applied.refused.iter_mut().flat_map(|all| all.values_mut()) {
             *message = self.renaming.original_text(message);
@@ -74,7 +74,7 @@ impl<B: Backend> Backend for RenamedBackend<B> {
         self.inner.flush()
     }
 
-    fn flowing(&self) -> Flowing {
+    fn flowing(&self) -> FlowState {
         self.inner.flowing()
     }
 

@@ -6,14 +6,14 @@ use verdikt_scenario::name::{DnsName, HostName};
 
 /// The names that the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Learned {
+pub struct LearnedNames {
     /// For each host outside, the names whose answers contained its address; the first address if it has two.
     pub names: BTreeMap<HostName, BTreeSet<DnsName>>,
     /// The same for second addresses, which are in the answers for the other family.
     pub second_names: BTreeMap<HostName, BTreeSet<DnsName>>,
 }
 
-impl Learned {
+impl LearnedNames {
     /// The same without some names.
     #[must_use]
     pub fn without(&self, expired: &BTreeSet<DnsName>) -> Self {

@@ -22,14 +22,14 @@ use crate::redirect::Redirects;
 const MTU: usize = 1500;
 /// The number of packets of one device after which other devices have their turn.
 const BATCH: usize = 32;
-/// The most packets of one device that [`Carrier::catch_up`] waits for: more than its queue holds.
+/// The most packets of one device that [`DatapathThread::catch_up`] waits for: more than its queue holds.
 const MOST_WAITING: usize = 4096;
 /// How often idle connections are removed.
 const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A running datapath. Its thread ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Carrier {
+pub(crate) struct DatapathThread {
     commands: mpsc::UnboundedSender<CarrierCommand>,
 }
 
@@ -53,7 +53,7 @@ struct Shared {
     begin: Instant,
 }
 
-impl Carrier {
+impl DatapathThread {
     /// Starts the thread. Flows go to `flows`, with times counted from `begin`; packets lost are added to `losses`.
     pub(crate) async fn start(
         policy: Arc<CurrentPolicy>,

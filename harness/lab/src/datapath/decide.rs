@@ -12,7 +12,7 @@ use verdikt_scenario::flow::{
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Protocol};
 
 use super::Datapath;
-use super::connection::Leg;
+use super::connection::ConnectionEnds;
 
 /// What the datapath does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) enum Route {
 
 /// A route with its flows: one for each side that has a policy, up to the one that stops the connection.
 #[derive(Debug)]
-pub(super) struct JudgedRoute {
+pub(super) struct DecidedRoute {
     pub(super) route: Route,
     pub(super) flows: Vec<Flow>,
 }
@@ -41,46 +41,46 @@ struct SideRoute {
 
 impl Datapath {
     /// Applies every policy that the connection has not passed yet.
-    pub(super) fn judge(&self, leg: &Leg, at: Duration) -> JudgedRoute {
-        let mut judged = JudgedRoute { route: Route::Pass, flows: Vec::new() };
-        let Some(traffic) = leg.traffic() else { return judged };
-        let destination = self.addresses.get(&leg.truth.destination);
-        let passed = leg.via.as_ref().map(|redirect| redirect.direction);
-        let egress = (leg.client, Direction::Egress, leg.truth.destination);
+    pub(super) fn decide(&self, ends: &ConnectionEnds, at: Duration) -> DecidedRoute {
+        let mut decided = DecidedRoute { route: Route::Pass, flows: Vec::new() };
+        let Some(traffic) = ends.traffic() else { return decided };
+        let destination = self.addresses.get(&ends.truth.destination);
+        let passed = ends.via.as_ref().map(|redirect| redirect.direction);
+        let egress = (ends.client, Direction::Egress, ends.truth.destination);
         let sides = match passed {
-            None => [Some(egress), destination.map(|link| (*link, Direction::Ingress, leg.truth.source))],
+            None => [Some(egress), destination.map(|link| (*link, Direction::Ingress, ends.truth.source))],
             Some(Direction::Egress) => {
-                [None, destination.map(|link| (*link, Direction::Ingress, leg.truth.source))]
+                [None, destination.map(|link| (*link, Direction::Ingress, ends.truth.source))]
             }
             Some(Direction::Ingress) => [None, None],
         };
         for (link, direction, peer) in sides.into_iter().flatten() {
             let Some(subject) = self.links.get(&link).and_then(|link| link.endpoint()) else { continue };
             let decision = self.policy.packet(subject, direction, peer, traffic);
-            if refuses_in_proxy(subject, &decision, leg.protocol()) {
-                judged.flows.extend(self.refusal_of_gateway(leg, direction, &decision, at));
-                judged.route = Route::Proxy(ProxyKind::Http, direction);
+            if refuses_in_proxy(subject, &decision, ends.protocol()) {
+                decided.flows.extend(self.refusal_of_gateway(ends, direction, &decision, at));
+                decided.route = Route::Proxy(ProxyKind::Http, direction);
                 break;
             }
             // What the gateway's policy allows goes to its proxy.
-            if leg.transport() == Some(Protocol::Tcp)
+            if ends.transport() == Some(Protocol::Tcp)
                 && direction == Direction::Ingress
                 && self.policy.is_gateway(subject)
             {
                 let route = Route::Proxy(ProxyKind::Http, direction);
                 let side = SideRoute { verdict: FlowVerdict::Redirected, drop_reason: None, route };
-                judged.flows.push(self.verdict_flow(leg, direction, &decision, &side, at));
-                judged.route = route;
+                decided.flows.push(self.verdict_flow(ends, direction, &decision, &side, at));
+                decided.route = route;
                 break;
             }
-            let Some(side) = self.side(subject, &decision, direction, leg.protocol()) else { continue };
-            judged.flows.push(self.verdict_flow(leg, direction, &decision, &side, at));
-            judged.route = side.route;
+            let Some(side) = self.side(subject, &decision, direction, ends.protocol()) else { continue };
+            decided.flows.push(self.verdict_flow(ends, direction, &decision, &side, at));
+            decided.route = side.route;
             if side.route != Route::Pass {
                 break;
             }
         }
-        judged
+        decided
     }
 
     /// What one side does; none if nothing is enforced.
@@ -130,18 +130,18 @@ impl Datapath {
     /// The flows of a connection that the gateway's proxy refuses: every request on it is answered with 403.
     fn refusal_of_gateway(
         &self,
-        leg: &Leg,
+        ends: &ConnectionEnds,
         direction: Direction,
         decision: &PacketDecision,
         at: Duration,
     ) -> [Flow; 2] {
         let route = Route::Proxy(ProxyKind::Http, direction);
         let side = SideRoute { verdict: FlowVerdict::Redirected, drop_reason: None, route };
-        let taken = self.verdict_flow(leg, direction, decision, &side, at);
+        let taken = self.verdict_flow(ends, direction, decision, &side, at);
         let request = ProxyRequest::Http {
             method: "any".to_owned(),
             path: "/".to_owned(),
-            host: leg.truth.destination.to_string(),
+            host: ends.truth.destination.to_string(),
             status: None,
         };
         let refused = Flow {
@@ -155,26 +155,26 @@ impl Datapath {
     }
 
     /// The flow of a delivered packet that gets no answer, so that nothing else reports it.
-    pub(super) fn delivery(&self, leg: &Leg, at: Duration) -> Option<Flow> {
-        let link = self.owner(leg.truth.destination)?;
+    pub(super) fn delivery(&self, ends: &ConnectionEnds, at: Duration) -> Option<Flow> {
+        let link = self.owner(ends.truth.destination)?;
         let endpoint = self.links.get(&link)?.endpoint()?;
         let side = SideRoute { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
-        (self.policy.is_silent(endpoint) || leg.needs_no_answer()).then(|| Flow {
+        (self.policy.is_silent(endpoint) || ends.needs_no_answer()).then(|| Flow {
             kind: FlowKind::Trace,
-            ..self.verdict_flow(leg, Direction::Ingress, &PacketDecision::not_enforced(), &side, at)
+            ..self.verdict_flow(ends, Direction::Ingress, &PacketDecision::not_enforced(), &side, at)
         })
     }
 
     fn verdict_flow(
         &self,
-        leg: &Leg,
+        ends: &ConnectionEnds,
         direction: Direction,
         decision: &PacketDecision,
         side: &SideRoute,
         at: Duration,
     ) -> Flow {
-        let protocol = leg.protocol();
-        let [source, destination] = self.ends(&leg.truth, protocol);
+        let protocol = ends.protocol();
+        let [source, destination] = self.ends(&ends.truth, protocol);
         let mut policies: Vec<String> = Vec::new();
         for rule in &decision.rules {
             let name = rule.object.short();
@@ -191,7 +191,7 @@ impl Datapath {
                 Direction::Egress => FlowDirection::Egress,
             },
             source,
-            client: leg.made_for,
+            client: ends.made_for,
             destination,
             protocol,
             drop_reason: side.drop_reason.clone(),
@@ -202,10 +202,10 @@ impl Datapath {
     }
 
     /// The endpoint whose policy decides in a direction.
-    pub(super) fn subject(&self, leg: &Leg, direction: Direction) -> Option<&Endpoint> {
+    pub(super) fn subject(&self, ends: &ConnectionEnds, direction: Direction) -> Option<&Endpoint> {
         let link = match direction {
-            Direction::Egress => Some(leg.client),
-            Direction::Ingress => self.owner(leg.truth.destination),
+            Direction::Egress => Some(ends.client),
+            Direction::Ingress => self.owner(ends.truth.destination),
         };
         self.links.get(&link?)?.endpoint()
     }

@@ -14,14 +14,14 @@ const INSTALLED: &str = "verdikt-probe";
 
 /// How a run may use a cluster.
 #[derive(Clone, Debug)]
-pub(super) struct ClusterWishes {
+pub(super) struct ClusterEnvironment {
     pub(super) yes: bool,
     pub(super) clusterwide: bool,
     pub(super) world: Option<World>,
     pub(super) registry: Option<String>,
 }
 
-impl ClusterWishes {
+impl ClusterEnvironment {
     pub(super) fn of_environment() -> Result<Self, ClusterRunError> {
         Ok(Self {
             yes: is_set(YES),

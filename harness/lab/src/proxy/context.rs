@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use verdikt_engine::datapath::{Hello, NO_QUERY, RequestHead, RequestTarget, read_request};
+use verdikt_engine::datapath::{ClientHello, NO_QUERY, RequestHead, RequestTarget, read_request};
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::attempt::Scheme;
@@ -36,7 +36,7 @@ pub(super) enum ProxyAction {
 
 /// The state that all connections of the proxies share.
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct ProxyContext {
     policy: Arc<CurrentPolicy>,
     redirects: Arc<Redirects>,
     flows: mpsc::UnboundedSender<Flow>,
@@ -44,7 +44,7 @@ pub(crate) struct Judge {
     begin: Instant,
 }
 
-impl Judge {
+impl ProxyContext {
     pub(crate) fn new(
         policy: Arc<CurrentPolicy>,
         redirects: Arc<Redirects>,
@@ -135,13 +135,13 @@ impl Judge {
     }
 
     /// Decides about the start of a connection, and reports it.
-    pub(super) fn hello(&self, redirect: &Redirect, hello: Hello<'_>) -> ProxyAction {
+    pub(super) fn hello(&self, redirect: &Redirect, hello: ClientHello<'_>) -> ProxyAction {
         let policy = self.policy.get();
         let decision =
             policy.hello(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), hello);
         let server_name = match hello {
-            Hello::Tls(name) => name.map(str::to_owned),
-            Hello::Plain => None,
+            ClientHello::Tls(name) => name.map(str::to_owned),
+            ClientHello::Plain => None,
         };
         self.tell(redirect, &decision, ProxyRequest::Tls { server_name })
     }

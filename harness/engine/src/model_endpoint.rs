@@ -20,7 +20,7 @@ use crate::rule::{Direction, PortMatcher, Proxy, Rule, RuleEntry};
 
 /// One end of traffic: its identity, and the entries that select it.
 #[derive(Clone, Debug)]
-pub struct Party {
+pub struct ModelEndpoint {
     state: Arc<EndpointState>,
 }
 
@@ -78,7 +78,7 @@ pub struct SideDecision<'m> {
     pub open: bool,
 }
 
-impl Party {
+impl ModelEndpoint {
     /// Its identity.
     pub fn identity(&self) -> &Identity {
         &self.state.identity
@@ -120,12 +120,12 @@ impl Party {
         self.state.ingress.conflict.is_some() || self.state.egress.conflict.is_some()
     }
 
-    /// Whether two parties are the same to this model.
+    /// Whether two endpoints are the same to this model.
     pub fn is_twin_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
     }
 
-    /// A key that is equal for parties that are the same to this model, within one run of the program.
+    /// A key that is equal for endpoints that are the same to this model, within one run of the program.
     pub fn key(&self) -> usize {
         Arc::as_ptr(&self.state).addr()
     }
@@ -137,28 +137,28 @@ impl Party {
 
 impl PolicyModel<'_> {
     /// Every endpoint of the model, including those that every cluster has.
-    pub fn parties(&self) -> impl Iterator<Item = (&Endpoint, Party)> {
-        self.subjects.iter().map(|(endpoint, state)| (endpoint, Party { state: Arc::clone(state) }))
+    pub fn model_endpoints(&self) -> impl Iterator<Item = (&Endpoint, ModelEndpoint)> {
+        self.subjects.iter().map(|(endpoint, state)| (endpoint, ModelEndpoint { state: Arc::clone(state) }))
     }
 
     /// An endpoint of the model.
-    pub fn party(&self, endpoint: &Endpoint) -> Option<Party> {
+    pub fn model_endpoint(&self, endpoint: &Endpoint) -> Option<ModelEndpoint> {
         let state = Arc::clone(self.subjects.get(endpoint)?);
-        Some(Party { state })
+        Some(ModelEndpoint { state })
     }
 
     /// A pod that does not exist yet, in a namespace with its labels.
-    pub fn future_pod(&self, namespace: &NamespaceName, pod: &Pod) -> Party {
+    pub fn future_pod(&self, namespace: &NamespaceName, pod: &Pod) -> ModelEndpoint {
         let none = std::collections::BTreeMap::new();
         let labels = self.topology.namespaces.get(namespace).unwrap_or(&none);
         let identity = Identity::pod(namespace, labels, pod, &self.behaviour, &self.topology.settings.labels);
-        Party { state: Arc::new(self.select_managed(identity)) }
+        ModelEndpoint { state: Arc::new(self.select_managed(identity)) }
     }
 
     /// An address outside the cluster, with the names that the DNS proxy has learned for it.
-    pub fn outside(&self, address: IpAddr, names: Vec<String>) -> Party {
+    pub fn outside(&self, address: IpAddr, names: Vec<String>) -> ModelEndpoint {
         let identity = self.world_identity(address, names);
-        Party { state: Arc::new(EndpointState::unmanaged(identity)) }
+        ModelEndpoint { state: Arc::new(EndpointState::unmanaged(identity)) }
     }
 
     /// The rules of all objects in force.
@@ -201,10 +201,10 @@ impl PolicyModel<'_> {
         self.behaviour.egress_port_names_per_destination
     }
 
-    /// Whether an entry that selects a party matches a peer.
+    /// Whether an entry that selects an endpoint matches a peer.
     pub fn concerns(
         &self,
-        subject: &Party,
+        subject: &ModelEndpoint,
         direction: Direction,
         entry: &RuleEntry,
         peer: &Identity,
@@ -242,10 +242,10 @@ impl PolicyModel<'_> {
         (first <= last && last >= least).then_some((first.max(least), last.min(most)))
     }
 
-    /// Decides about traffic from or to a peer by the policy of a party.
+    /// Decides about traffic from or to a peer by the policy of an endpoint.
     pub fn decide_side(
         &self,
-        subject: &Party,
+        subject: &ModelEndpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
@@ -267,7 +267,7 @@ impl PolicyModel<'_> {
     /// The same with the rules behind the decision.
     pub fn explain_side(
         &self,
-        subject: &Party,
+        subject: &ModelEndpoint,
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
