@@ -75,8 +75,10 @@ pub(crate) fn build(target: &str, commit: &Commit) -> Result<PathBuf> {
     command.env("VERDIKT_COMMIT", &commit.hash).env("VERDIKT_COMMIT_DATE", &commit.date);
     // One file each, that needs nothing else of a system.
     if target.ends_with("-linux-gnu") {
-        // At fixed addresses, for a lab starts it often.
-        command.env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static");
+        // At fixed addresses, for a lab starts it often; and without the tables by which a stack is unwound, for its panics
+        // abort.
+        let flags = "-C target-feature=+crt-static -C relocation-model=static -C force-unwind-tables=no";
+        command.env("RUSTFLAGS", flags);
     } else if target.ends_with("-msvc") {
         command.env("RUSTFLAGS", "-C target-feature=+crt-static");
     }

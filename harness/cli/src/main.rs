@@ -34,6 +34,7 @@ mod warning_pages;
 mod watch;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
     }
     // So ends a program that is given no more memory. That it is not told is not a reason to end.
     let _ = say_on_abort(&format!("error: cannot go on: {}", Limit::of_memory()), exit::MACHINE_FAILED);
-    std::panic::set_hook(Box::new(|panic| Printer::tell(&format!("{panic}\n{}", backtrace()))));
+    std::panic::set_hook(Box::new(report_panic));
     let config = match Config::read() {
         Ok(config) => config,
         Err(failure) => {
@@ -134,6 +135,15 @@ fn parse(config: Config) -> Result<Arguments, clap::Error> {
         command = command.bin_name("kubectl verdikt");
     }
     Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// Prints a panic. Where a panic aborts, as in a release, it also ends the process: the abort would be reported as one for
+/// want of memory.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    Printer::tell(&format!("{panic}\n{}", backtrace()));
+    if cfg!(panic = "abort") {
+        std::process::exit(exit::MACHINE_FAILED.into());
+    }
 }
 
 /// Where a panic comes from, if the environment asks for it.

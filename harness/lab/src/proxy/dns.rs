@@ -102,7 +102,7 @@ async fn one_client(
             step
         };
         match step {
-            Ok(bytes) => match judged(&bytes, &redirect, &context) {
+            Ok(bytes) => match decided(&bytes, &redirect, &context) {
                 DnsVerdict::Forward(query) => {
                     if open.len() >= OPEN {
                         open.remove(0);
@@ -171,7 +171,7 @@ async fn serve_connection(
             Err(error) => return Err(error),
         };
         asked = true;
-        match judged(&bytes, redirect, context) {
+        match decided(&bytes, redirect, context) {
             DnsVerdict::Forward(query) => {
                 let asking = async {
                     let server = match &mut server {
@@ -230,7 +230,7 @@ enum DnsVerdict {
     Nothing,
 }
 
-fn judged(bytes: &[u8], redirect: &Redirect, context: &ProxyContext) -> DnsVerdict {
+fn decided(bytes: &[u8], redirect: &Redirect, context: &ProxyContext) -> DnsVerdict {
     let query = Message::from_vec(bytes).ok();
     let Some(query) = query.filter(|query| query.metadata.message_type == MessageType::Query) else {
         context.no_query(redirect);

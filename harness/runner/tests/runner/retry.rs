@@ -228,6 +228,11 @@ async fn in_audit_mode_a_success_without_its_flow_is_made_again(
     let stock = "bound; egress forwarded; ingress audited; arrived; answered";
     let (audited, _) = check(test, "audit", &[CART, ("#2", first), ("shop/stock", stock)]).await;
     insta::allow_duplicates! {
-        insta::assert_snapshot!(audited, @"");
+        insta::assert_snapshot!(audited, @r"
+        shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
+        shop/stock: audit ingress (by outcome+flow+arrival, 2 flows), Differs
+          before: answered, it was answered in audit mode, and the flow that tells whether it would have been denied was missing
+        1: shop/cart, 2: shop/stock, 3: shop/stock; 0 ms
+        ");
     }
 }

@@ -198,18 +198,18 @@ fn what_was_attempted_again_is_in_every_report() {
     inconclusive: 1 scenario, 2 steps, 4 cells, 0 policy objects, 1 inconclusive cell, 3 cells attempted again, 1
     ");
     let table = text.split("three-tier.yaml:30").nth(1).unwrap().split("\n\n").take(3);
-    insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n\n"), @r"
-             tcp database/redis:6379
-    shop/a     deny ingress [1,2]
-    shop/b     deny ingress [1,2]
-    shop/c   ? inconclusive [3] (expected allow)
+    insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n\n").trim_start(), @r"
+    tcp database/redis:6379
+      shop/a     deny ingress [1,2]
+      shop/b     deny ingress [1,2]
+      shop/c   ? inconclusive [3] (expected allow)
 
-    [1] default deny  policies/redis.yaml:12        CiliumNetworkPolicy database/redis spec.ingress[0]
-        and           policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
-    [2] attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost
-    [3] attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost; the
-        client saw: HTTP 403, and flows may be missing: node n|2: *cut*
-    ·   no number: no policy isolates the source at egress or the target at ingress
+      [1] default deny  policies/redis.yaml:12        CiliumNetworkPolicy database/redis spec.ingress[0]
+          and           policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+      [2] attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost
+      [3] attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost; the
+          client saw: HTTP 403, and flows may be missing: node n|2: *cut*
+      ·   no number: no policy isolates the source at egress or the target at ingress
     ");
     let xml = junit(&events).unwrap();
     let properties = xml.lines().filter(|line| line.contains("<property name=\"again\""));
