@@ -137,13 +137,11 @@ fn parse(config: Config) -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&command.try_get_matches()?)
 }
 
-/// Prints a panic. Where a panic aborts, as in a release, it also ends the process: the abort would be reported as one for
-/// want of memory.
+/// Prints a panic, which is a bug, and ends the process: the abort that follows in a release would be reported as one for want
+/// of memory.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     Printer::tell(&format!("{panic}\n{}", backtrace()));
-    if cfg!(panic = "abort") {
-        std::process::exit(exit::MACHINE_FAILED.into());
-    }
+    std::process::exit(exit::MACHINE_FAILED.into());
 }
 
 /// Where a panic comes from, if the environment asks for it.
