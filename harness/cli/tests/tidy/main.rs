@@ -6,6 +6,7 @@
 mod cases;
 mod errors;
 mod functions;
+mod lists;
 mod modules;
 mod names;
 mod scenario_words;
