@@ -16,6 +16,7 @@ use verdikt_scenario::topology::Protocol;
 use crate::dns::NamePattern;
 use crate::http::HttpRule;
 use crate::selector::Selector;
+pub(crate) use peer::EmptyPeers;
 pub use peer::{Entity, PeerField};
 
 /// The direction of traffic, seen from the subject of a rule.

@@ -5,6 +5,7 @@ use verdikt_scenario::document::{self, Entry, Value};
 use verdikt_scenario::place::Position;
 
 use super::*;
+use crate::rule::{Direction, PeerField};
 
 mod corpora;
 mod matrix;
@@ -62,6 +63,16 @@ fn what_changed_between_versions() {
     refused(&name, "1.17");
     refused("{endpointSelector: {}, ingress: [{}], log: {value: x}}", "1.17");
     accepted("{endpointSelector: {}, ingress: [{}], log: {value: x}}", "1.18");
+}
+
+#[test]
+fn every_field_of_peers_is_in_the_schema() {
+    for (direction, section) in [(Direction::Ingress, "ingress"), (Direction::Egress, "egress")] {
+        for word in PeerField::of_cilium().filter_map(|field| field.word(direction)) {
+            let found = check(&format!("{{endpointSelector: {{}}, {section}: [{{{word}: []}}]}}"), "1.20");
+            assert_eq!(found, "", "write {word} into the schemas of `admission/cilium.rs`");
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::selectors::{ImpliedNamespace, Keys, imply_node, imply_peer, selector}
 use super::{ParseContext, cidr, element_text, list, proxy, refusal, refusal_of};
 use crate::label::LabelSource;
 use crate::refusal::{Refusal, RefusalKind};
-use crate::rule::{Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers};
+use crate::rule::{Direction, Effect, EmptyPeers, Entity, Gap, Peer, PeerField, PeerMatcher, Peers};
 use crate::selector::{Operator, Requirement, Selector};
 
 /// The peers of an item.
@@ -40,10 +40,10 @@ impl PeerReader<'_> {
         let mut found = Vec::new();
         let mut nobody = false;
         let mut gap = None;
-        for &field in PeerField::OF_CILIUM {
+        for field in PeerField::of_cilium() {
             let Some(word) = field.word(self.direction) else { continue };
             let Some(elements) = list(item, word)? else { continue };
-            nobody |= elements.is_empty() && field.is_nobody_when_empty();
+            nobody |= elements.is_empty() && field.when_empty() == EmptyPeers::Nobody;
             if field == PeerField::Groups && !elements.is_empty() {
                 gap = Some(Gap::Peers("groups of a cloud provider"));
             }
@@ -151,15 +151,14 @@ fn refuse_two_kinds(
     context: &ParseContext<'_>,
 ) -> Result<(), Refusal> {
     let mut first: Option<&str> = None;
-    for (kind, field) in PeerField::OF_CILIUM.iter().filter_map(|field| Some((field, field.word(direction)?)))
-    {
+    for (kind, field) in PeerField::of_cilium().filter_map(|field| Some((field, field.word(direction)?))) {
         let elements = item.get(field).map_or(&[][..], YamlNode::elements);
         // A group that does not exist leaves nothing in place of its name.
         let is_empty = |node: &YamlNode| {
             let name = node.get("cidrGroupRef").and_then(YamlNode::text);
             name.is_some_and(|name| context.surroundings.cidr_group(name).is_empty())
         };
-        let expands = *kind == PeerField::CidrSet && context.behaviour.cidr_groups_are_expanded;
+        let expands = kind == PeerField::CidrSet && context.behaviour.cidr_groups_are_expanded;
         if elements.is_empty() || expands && elements.iter().all(is_empty) {
             continue;
         }

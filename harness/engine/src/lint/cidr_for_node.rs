@@ -7,7 +7,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
 
 use super::LintContext;
-use crate::rule::{Direction, Effect, PeerField, PeerMatcher, Peers, PortMatcher, Ports, RuleEntry};
+use crate::rule::{Direction, Effect, PeerMatcher, Peers, PortMatcher, Ports, RuleEntry};
 
 /// Ports on which nodes listen: API server, kubelet, etcd.
 const PORTS_OF_NODES: [u16; 4] = [6443, 10250, 2379, 2380];
@@ -16,7 +16,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut hints = Vec::new();
     for (_, entry) in context.entries().filter(|(_, entry)| is_about_nodes(entry)) {
         let Peers::OneOf(peers) = &entry.peers else { continue };
-        for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
+        for peer in peers.iter().filter(|peer| !peer.field.leads_through_services()) {
             let PeerMatcher::Cidr { within, .. } = &peer.matcher else { continue };
             let Some(address) = within.iter().find(|prefix| is_private_address(prefix)) else { continue };
             let hosts = context.topology.iter().flat_map(|topology| topology.world.values());

@@ -23,7 +23,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (rule, entry) in context.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
-        for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
+        for peer in peers.iter().filter(|peer| !peer.field.leads_through_services()) {
             let PeerMatcher::Cidr { within, except } = &peer.matcher else { continue };
             // An author who excludes ranges from a range knows what is in it.
             let inside = if except.is_empty() { inside(context, entry, within) } else { None };

@@ -26,7 +26,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                     || requirement.key == SERVICE_ACCOUNT
                     || requirement.key.starts_with(NAMESPACE_LABELS)
             });
-            let is_of_pods = !matches!(peer.field, PeerField::Services | PeerField::Nodes);
+            let is_of_pods = peer.field != PeerField::Nodes && !peer.field.leads_through_services();
             if written.is_empty() || says_where || !is_of_pods {
                 continue;
             }

@@ -9,7 +9,7 @@ use verdikt_scenario::topology::Labels;
 
 use super::LintContext;
 use crate::identity::Identity;
-use crate::rule::{PeerField, PeerMatcher, Peers, Rule, Subject};
+use crate::rule::{PeerMatcher, Peers, Rule, Subject};
 use crate::selector::{Operator, Selector};
 
 /// Labels of pods that always run in the network of their node.
@@ -43,7 +43,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         }
         for entry in &rule.entries {
             let Peers::OneOf(peers) = &entry.peers else { continue };
-            for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
+            for peer in peers.iter().filter(|peer| !peer.field.leads_through_services()) {
                 let PeerMatcher::Selector(selector) = &peer.matcher else { continue };
                 let Some(label) = label_of_host_network(context, selector) else { continue };
                 let message = format!(

@@ -8,6 +8,7 @@ use verdikt_scenario::scenario::FieldValidation;
 use super::{LintContext, specs};
 use crate::admission;
 use crate::refusal::RefusalKind;
+use crate::rule::{Direction, EmptyPeers, PeerField};
 
 const CODE: &str = "ignored";
 
@@ -48,7 +49,9 @@ fn of_spec(spec: &YamlNode, manifest: &Manifest, context: &LintContext<'_>, warn
         warn(selector, message, "switch the host firewall on, or select pods with `endpointSelector`");
     }
     let empty = |node: Option<&YamlNode>| node.is_some_and(|node| node.value == Value::List(Vec::new()));
-    for (section, deny) in [("ingress", "ingressDeny"), ("egress", "egressDeny")] {
+    let sections =
+        [(Direction::Ingress, "ingress", "ingressDeny"), (Direction::Egress, "egress", "egressDeny")];
+    for (direction, section, deny) in sections {
         let items = |key: &str| spec.get(key).map_or(0, |list| list.elements().len());
         if let (Some(list), true, 0) = (spec.get(section), empty(spec.get(section)), items(deny)) {
             let message = format!("`{section}: []` has no effect: it does not isolate");
@@ -66,7 +69,7 @@ fn of_spec(spec: &YamlNode, manifest: &Manifest, context: &LintContext<'_>, warn
         let allow = if isolates { ItemEffect::AllowAndIsolate } else { ItemEffect::Allow };
         for (list, effect) in [(section, allow), (deny, ItemEffect::Deny)] {
             for item in spec.get(list).map_or(&[][..], YamlNode::elements) {
-                of_item(item, effect, &mut warn);
+                of_item(item, direction, effect, &mut warn);
             }
         }
     }
@@ -82,38 +85,46 @@ enum ItemEffect {
 }
 
 /// Lists of an item that are empty, or have no effect in a deny rule.
-fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode, String, &str)) {
+fn of_item(
+    item: &YamlNode,
+    direction: Direction,
+    effect: ItemEffect,
+    warn: &mut impl FnMut(&YamlNode, String, &str),
+) {
     let denies = effect == ItemEffect::Deny;
-    let list = |key: &str| item.get(key).filter(|node| matches!(node.value, Value::List(_)));
-    let is_empty = |node: &&YamlNode| node.elements().is_empty();
-    for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
-        let Some(list) = list(key) else { continue };
-        let help = "name the peers, or leave the list out if everyone is meant";
-        if list.elements().is_empty() {
-            let effect = if denies { "denies" } else { "allows" };
-            warn(list, format!("`{key}: []` counts as absent: with ports, the rule {effect} everyone"), help);
-        } else if denies && key == "toServices" {
-            let message = "services are resolved for allow rules only: this denies its ports to everyone";
-            warn(list, message.to_owned(), "deny the pods behind the service with `toEndpoints`");
-        }
-    }
     let ports = item.get("toPorts").map_or(&[][..], YamlNode::elements);
-    for key in ["Endpoints", "CIDR", "CIDRSet", "Entities"] {
-        for key in [format!("from{key}"), format!("to{key}")] {
-            let Some(list) = list(&key).filter(is_empty) else { continue };
-            // On its own in an allow rule it is another way to isolate, and may be meant as such.
-            let alone = !denies && ports.is_empty() && item.get("icmps").is_none_or(|icmps| is_empty(&icmps));
-            let (effect, help) = match (denies, alone && effect == ItemEffect::AllowAndIsolate) {
-                (true, _) => ("denies nothing", "name the peers, or leave the list out if everyone is meant"),
-                (false, false) => {
-                    ("allows nothing", "name the peers, or leave the list out if everyone is meant")
-                }
-                (false, true) => (
-                    "allows nothing and only isolates",
-                    "name the peers, or write the item as `{}` if it should only isolate",
-                ),
-            };
-            warn(list, format!("`{key}: []` matches nothing, so the rule {effect}"), help);
+    // On its own in an allow rule it is another way to isolate, and may be meant as such.
+    let is_alone = ports.is_empty() && item.get("icmps").is_none_or(|icmps| icmps.elements().is_empty());
+    let help = "name the peers, or leave the list out if everyone is meant";
+    for (field, key) in PeerField::of_cilium().filter_map(|field| Some((field, field.word(direction)?))) {
+        let list = item.get(key).filter(|node| matches!(node.value, Value::List(_)));
+        let Some(list) = list else { continue };
+        if !list.elements().is_empty() {
+            if denies && field.leads_through_services() {
+                let message = "services are resolved for allow rules only: this denies its ports to everyone";
+                warn(list, message.to_owned(), "deny the pods behind the service with `toEndpoints`");
+            }
+            continue;
+        }
+        match (field.when_empty(), effect) {
+            (EmptyPeers::Absent, _) => {
+                let effect = if denies { "denies" } else { "allows" };
+                warn(
+                    list,
+                    format!("`{key}: []` counts as absent: with ports, the rule {effect} everyone"),
+                    help,
+                );
+            }
+            (EmptyPeers::Nobody, ItemEffect::AllowAndIsolate) if is_alone => {
+                let help = "name the peers, or write the item as `{}` if it should only isolate";
+                let message =
+                    format!("`{key}: []` matches nothing, so the rule allows nothing and only isolates");
+                warn(list, message, help);
+            }
+            (EmptyPeers::Nobody, _) => {
+                let effect = if denies { "denies" } else { "allows" };
+                warn(list, format!("`{key}: []` matches nothing, so the rule {effect} nothing"), help);
+            }
         }
     }
     for rules in ports.iter().filter_map(|ports| ports.get("rules")) {

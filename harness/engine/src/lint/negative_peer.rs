@@ -7,7 +7,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use super::LintContext;
 use crate::identity::Identity;
 use crate::label::{LabelSource, NAMESPACE, NAMESPACE_LABELS};
-use crate::rule::{Effect, PeerField, PeerMatcher, Peers};
+use crate::rule::{Effect, PeerMatcher, Peers};
 use crate::selector::{Operator, Requirement, Selector};
 
 const CODE: &str = "negative-peer";
@@ -17,7 +17,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (_, entry) in context.entries().filter(|(_, entry)| entry.effect == Effect::Allow) {
         let Peers::OneOf(peers) = &entry.peers else { continue };
-        for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
+        for peer in peers.iter().filter(|peer| !peer.field.leads_through_services()) {
             let PeerMatcher::Selector(selector) = &peer.matcher else { continue };
             if !is_negative(selector) {
                 continue;

@@ -94,7 +94,7 @@ fn is_joined_by_label(selector: &Selector) -> bool {
 fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Diagnostic> {
     let place = context.place(entry, peer.position);
     match &peer.matcher {
-        PeerMatcher::Selector(selector) if peer.field != PeerField::Services && !is_seldom(selector) => {
+        PeerMatcher::Selector(selector) if !peer.field.leads_through_services() && !is_seldom(selector) => {
             let mut subjects = context.model.subjects.values();
             if subjects.any(|subject| selector.selects(&subject.identity)) || is_filtered(context, selector) {
                 return None;

@@ -19,9 +19,37 @@ pub enum PeerField {
     Peers,
 }
 
+/// The meaning of an empty list of peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EmptyPeers {
+    /// It matches no peer.
+    Nobody,
+    /// It counts as absent.
+    Absent,
+}
+
+/// The origin of the peers of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PeerOrigin {
+    /// Each element is a peer.
+    Element,
+    /// The pods or addresses behind the services that the elements name.
+    Service,
+}
+
+/// What there is to know of a field, apart from what an element of it matches.
+struct PeerFieldRow {
+    /// The key in a rule of ingress, if it has one there.
+    ingress: Option<&'static str>,
+    /// The key in a rule of egress.
+    egress: &'static str,
+    empty: EmptyPeers,
+    origin: PeerOrigin,
+}
+
 impl PeerField {
-    /// The fields of Cilium's policies.
-    pub(crate) const OF_CILIUM: &[Self] = &[
+    /// Every field.
+    const ALL: [Self; 9] = [
         Self::Endpoints,
         Self::Cidr,
         Self::CidrSet,
@@ -30,30 +58,47 @@ impl PeerField {
         Self::Fqdns,
         Self::Groups,
         Self::Nodes,
+        Self::Peers,
     ];
+
+    const fn row(self) -> PeerFieldRow {
+        use EmptyPeers::{Absent, Nobody};
+        use PeerOrigin::{Element, Service};
+        let (ingress, egress, empty, origin) = match self {
+            Self::Endpoints => (Some("fromEndpoints"), "toEndpoints", Nobody, Element),
+            Self::Cidr => (Some("fromCIDR"), "toCIDR", Nobody, Element),
+            Self::CidrSet => (Some("fromCIDRSet"), "toCIDRSet", Nobody, Element),
+            Self::Entities => (Some("fromEntities"), "toEntities", Nobody, Element),
+            Self::Services => (None, "toServices", Absent, Service),
+            Self::Fqdns => (None, "toFQDNs", Absent, Element),
+            Self::Groups => (Some("fromGroups"), "toGroups", Absent, Element),
+            Self::Nodes => (Some("fromNodes"), "toNodes", Nobody, Element),
+            Self::Peers => (Some("from"), "to", Absent, Element),
+        };
+        PeerFieldRow { ingress, egress, empty, origin }
+    }
+
+    /// The fields of Cilium's policies.
+    pub(crate) fn of_cilium() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|field| *field != Self::Peers)
+    }
 
     /// The key of a policy in a direction; none if the direction has no such field.
     pub fn word(self, direction: Direction) -> Option<&'static str> {
-        let (ingress, egress) = match self {
-            Self::Endpoints => (Some("fromEndpoints"), "toEndpoints"),
-            Self::Cidr => (Some("fromCIDR"), "toCIDR"),
-            Self::CidrSet => (Some("fromCIDRSet"), "toCIDRSet"),
-            Self::Entities => (Some("fromEntities"), "toEntities"),
-            Self::Services => (None, "toServices"),
-            Self::Fqdns => (None, "toFQDNs"),
-            Self::Groups => (Some("fromGroups"), "toGroups"),
-            Self::Nodes => (Some("fromNodes"), "toNodes"),
-            Self::Peers => (Some("from"), "to"),
-        };
         match direction {
-            Direction::Ingress => ingress,
-            Direction::Egress => Some(egress),
+            Direction::Ingress => self.row().ingress,
+            Direction::Egress => Some(self.row().egress),
         }
     }
 
-    /// Whether an empty list of it matches no peer. Other fields are treated as absent if they are empty.
-    pub(crate) fn is_nobody_when_empty(self) -> bool {
-        matches!(self, Self::Endpoints | Self::Nodes | Self::Entities | Self::Cidr | Self::CidrSet)
+    /// What an empty list of it means.
+    pub(crate) fn when_empty(self) -> EmptyPeers {
+        self.row().empty
+    }
+
+    /// Whether its peers are what services lead to, and not what the author has written.
+    pub(crate) fn leads_through_services(self) -> bool {
+        self.row().origin == PeerOrigin::Service
     }
 }
 

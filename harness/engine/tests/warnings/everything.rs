@@ -256,6 +256,7 @@ fn lists_that_say_nothing() {
     let ingress = |item: &str| check(&format!("{{endpointSelector: {{}}, ingress: [{item}]}}"));
     assert_snapshot!(ingress("{fromEndpoints: [], toPorts: [{ports: [{port: \"80\"}]}]}"), @"5:52 ignored: `fromEndpoints: []` matches nothing, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
     assert_snapshot!(ingress("{fromEndpoints: []}"), @"5:52 ignored: `fromEndpoints: []` matches nothing, so the rule allows nothing and only isolates => name the peers, or write the item as `{}` if it should only isolate");
+    assert_snapshot!(ingress("{fromNodes: []}"), @"5:48 ignored: `fromNodes: []` matches nothing, so the rule allows nothing and only isolates => name the peers, or write the item as `{}` if it should only isolate");
     assert_snapshot!(ingress("{fromEndpoints: [], icmps: [{fields: [{type: 8}]}]}"), @"5:52 ignored: `fromEndpoints: []` matches nothing, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
     assert_eq!(ingress("{fromEndpoints: [{}]}"), "");
     assert_eq!(ingress("{}"), "");
