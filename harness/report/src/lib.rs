@@ -1,5 +1,5 @@
-//! From the events of a run to text: for the terminal, as `JUnit` XML, JSON, Markdown, SARIF and annotations on
-//! GitHub; and one prediction explained.
+//! From the events of a run to text: for the terminal, and in the formats of [`format::REPORT_FORMATS`]; and one
+//! prediction explained.
 //!
 //! Every report is made from the [`Event`](verdikt_verdict::event::Event)s alone, so that a log gives the same
 //! reports as the run itself.

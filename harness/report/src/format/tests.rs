@@ -1,11 +1,13 @@
-//! What every format tells of a run.
+//! What every format tells of a run, and of what `check` found.
 
 use rstest::rstest;
+use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::Refuser;
 use verdikt_verdict::event::{CellSkipped, ScenarioFailed};
 use verdikt_verdict::invariant::{BrokenInvariant, InvariantJudged, InvariantProof};
 
 use super::*;
+use crate::diagnostics::Checked;
 use crate::fixture::{FILE, cells, object, place, run};
 
 /// A run in which a scenario fails, an object is refused, an invariant is broken, and a cell is skipped.
@@ -64,5 +66,22 @@ fn every_format_tells_of_a(#[case] words: &str) {
         let text = format.of_run(&events()).unwrap();
         let told = text.contains(words);
         assert_eq!(told, !SILENT.contains(&(format.word, words)), "{}: {words}:\n{text}", format.word);
+    }
+}
+
+#[rstest]
+#[case::mistake("no pod is called")]
+#[case::help_of_a_mistake("did you mean")]
+#[case::warning("no pod is selected")]
+fn every_format_tells_what_check_found(#[case] words: &str) {
+    let diagnostics = [
+        Diagnostic::error(place(FILE, 3), "no pod is called `shop/kart`").help("did you mean `shop/cart`?"),
+        Diagnostic::warning(place(FILE, 4), "selects-nothing", "no pod is selected"),
+    ];
+    let report =
+        CheckReport { checked: Checked::default(), diagnostics: &diagnostics, warnings_denied: false };
+    for format in REPORT_FORMATS {
+        let text = format.of_check(&report).unwrap();
+        assert!(text.contains(words), "{}: {words}:\n{text}", format.word);
     }
 }
