@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backend;
 mod cluster;
 mod duration;
 mod help;
@@ -12,13 +13,11 @@ mod settings;
 
 use std::num::NonZeroU8;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::ArgValueCompleter;
-use verdikt_kind::profile::{DEFAULT, profile};
+use clap_complete::{ArgValueCandidates, ArgValueCompleter};
 use verdikt_report::terminal::Detail;
 use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
@@ -28,6 +27,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::printer::Colour;
 use crate::{cell_completion, exit, version, warning_pages};
+pub(crate) use backend::BackendArgument;
 use cluster::borrowable;
 pub(crate) use cluster::{
     Clean, ClusterArguments, ClusterCommand, ClusterUp, ImagesArguments, WorldArguments,
@@ -145,7 +145,7 @@ pub(crate) struct RunArguments {
     /// Where the steps run: lab (real sockets in network namespaces of this machine), model (the policy model alone),
     /// kind[:PROFILE] (a kind cluster, which is created if needed) or cluster[:CONTEXT] (any cluster with Cilium)
     /// [default: lab, or model where the lab cannot run]
-    #[arg(long, value_name = "BACKEND")]
+    #[arg(long, value_name = "BACKEND", add = ArgValueCandidates::new(backend::candidates))]
     pub(crate) on: Option<BackendArgument>,
     /// The registry from which the nodes of a cluster pull the image of the probe; see `verdikt images --probe`
     #[arg(long, value_name = "HOST")]
@@ -323,36 +323,4 @@ pub(crate) struct Replay {
     pub(crate) log: PathBuf,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
-}
-
-/// Where steps run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum BackendArgument {
-    /// The engine alone.
-    Model,
-    /// Real sockets on this machine.
-    Lab,
-    /// The kind cluster of a profile.
-    Kind(String),
-    /// The cluster of a context of the kubeconfig; none is the current one.
-    Cluster(Option<String>),
-}
-
-impl FromStr for BackendArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "model" => Ok(Self::Model),
-            None if text == "lab" => Ok(Self::Lab),
-            None if text == "kind" => Ok(Self::Kind(DEFAULT.to_owned())),
-            None if text == "cluster" => Ok(Self::Cluster(None)),
-            Some(("kind", name)) => profile(name)
-                .map(|profile| Self::Kind(profile.name.to_owned()))
-                .map_err(|error| error.to_string()),
-            Some(("cluster", context)) if !context.is_empty() => Ok(Self::Cluster(Some(context.to_owned()))),
-            _ => Err("unknown backend (expected `lab`, `model`, `kind[:PROFILE]` or `cluster[:CONTEXT]`)"
-                .to_owned()),
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use verdikt_report::format::{REPORT_FORMATS, ReportFormat};
 
 /// How a command writes the standard output as a file.
@@ -30,11 +31,22 @@ fn one_of(words: impl Iterator<Item = String>) -> String {
     }
 }
 
+/// What a shell completes: the word of every format, to be followed by a file.
+fn candidates() -> Vec<CompletionCandidate> {
+    REPORT_FORMATS.iter().map(|format| CompletionCandidate::new(format!("{}=", format.word))).collect()
+}
+
 /// Reports in files.
 #[derive(Debug, Args)]
 pub(crate) struct Reports {
     // Its help names every format.
-    #[arg(id = "reports", long = "report", value_name = "KIND=FILE", help = help())]
+    #[arg(
+        id = "reports",
+        long = "report",
+        value_name = "KIND=FILE",
+        help = help(),
+        add = ArgValueCandidates::new(candidates)
+    )]
     pub(crate) files: Vec<ReportFile>,
 }
 

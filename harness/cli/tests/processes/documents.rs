@@ -51,6 +51,8 @@ fn offered(project: &Project, words: &[&str]) -> Vec<String> {
     &[r"redis/locked\ down/tcp\ database/redis\:6379/shop/cart"]
 )]
 #[case::a_path(&["verdikt", "check", "scena"], &["scenarios/"])]
+#[case::a_report(&["verdikt", "run", "--report", "ju"], &["junit="])]
+#[case::a_backend(&["verdikt", "run", "--on", "mo"], &["model"])]
 fn words_go_on(#[case] words: &[&str], #[case] expected: &[&str]) {
     assert_eq!(offered(&Project::with(&[("scenarios/redis.yaml", GOOD)]), words), expected);
 }

@@ -90,8 +90,10 @@ impl ChosenBackend {
     /// The command that repeats the run, up to the names of files: on a cluster with what it may do there.
     pub(super) fn command(&self, arguments: &RunArguments) -> String {
         let on = match (&arguments.on, self) {
-            (Some(BackendArgument::Kind(profile)), _) => Some(format!("kind:{profile}")),
-            (_, Self::Cluster(cluster)) => Some(format!("cluster:{}", cluster.context())),
+            (Some(kind @ BackendArgument::Kind(_)), _) => Some(kind.to_string()),
+            (_, Self::Cluster(cluster)) => {
+                Some(BackendArgument::Cluster(Some(cluster.context().to_owned())).to_string())
+            }
             _ => None,
         };
         let mut command = run_command(on.as_deref());
