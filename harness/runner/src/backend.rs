@@ -26,6 +26,20 @@ impl fmt::Display for AttemptNumber {
     }
 }
 
+/// Numbers the attempts of a backend in the order in which they are made, from 1.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptNumbers {
+    last: std::cell::Cell<u64>,
+}
+
+impl AttemptNumbers {
+    /// The number of the next attempt.
+    pub fn next(&self) -> AttemptNumber {
+        self.last.set(self.last.get() + 1);
+        AttemptNumber(self.last.get())
+    }
+}
+
 /// A backend with the topology of one scenario, which changes from step to step.
 pub trait Backend {
     /// Puts the step's topology and policies in force, and returns when they are. `model` is the policy model of both.

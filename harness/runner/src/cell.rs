@@ -24,7 +24,7 @@ pub(crate) struct PredictedAttempt {
 pub(crate) enum ObservedStep {
     /// Nothing: the predictions are the verdicts.
     Nothing,
-    /// The evidence of every cell, by its place in the step.
+    /// The evidence of every cell, by its index in the step.
     #[cfg_attr(not(feature = "probes"), expect(dead_code, reason = "only real attempts leave evidence"))]
     Evidence(DatapathKind, Vec<CellEvidence>),
 }
@@ -58,7 +58,7 @@ pub(crate) fn judge_cell(
         ObservedStep::Nothing => attempts.into_iter().map(|attempt| judge(expected, attempt, None)).collect(),
         ObservedStep::Evidence(datapath, cells) => {
             let CellEvidence(all) = cells.get(index)?;
-            let pairs = all.iter().filter_map(|(place, evidence)| Some((attempts.get(*place)?, evidence)));
+            let pairs = all.iter().filter_map(|(index, evidence)| Some((attempts.get(*index)?, evidence)));
             pairs
                 .map(|(attempt, evidence)| judge(expected, attempt.clone(), Some((*datapath, evidence))))
                 .collect()

@@ -1,6 +1,5 @@
 //! A run over a backend: apply, attempt, collect, fuse, compare, step by step; several scenarios side by side.
 
-use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
@@ -17,7 +16,7 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::attempts::Gone;
 use crate::attempts::step::{attempt, attempt_options};
-use crate::backend::{Backend, BackendError, reason};
+use crate::backend::{AttemptNumbers, Backend, BackendError, reason};
 use crate::cell::ObservedStep;
 use crate::filter::StepCells;
 use crate::invariants::attempted::AttemptedInvariants;
@@ -178,9 +177,9 @@ async fn run_steps<B: Backend>(
 ) -> Result<(), BackendError> {
     let scenario = plan.scenario;
     let mut past = StepHistory::default();
-    let last = Cell::new(0);
+    let numbers = AttemptNumbers::default();
     for (step, cells) in &plan.steps {
-        let run = StepRun { scenario, step, options, attempts: &last };
+        let run = StepRun { scenario, step, options, numbers: &numbers };
         let span = info_span!("step", step = %step.name);
         past = run.evaluate(cells, backend, &past, sink).instrument(span).await?;
     }
@@ -196,8 +195,8 @@ pub struct StepRun<'a> {
     pub step: &'a Step,
     /// How it is run.
     pub options: &'a RunOptions,
-    /// How many attempts the backend has made in its life.
-    pub attempts: &'a Cell<u64>,
+    /// The numbers of the backend's attempts, through all steps.
+    pub numbers: &'a AttemptNumbers,
 }
 
 impl StepRun<'_> {
@@ -220,7 +219,7 @@ impl StepRun<'_> {
         past: &StepHistory,
         sink: Sink<'_>,
     ) -> Result<StepHistory, BackendError> {
-        let Self { scenario, step, options, attempts } = *self;
+        let Self { scenario, step, options, numbers } = *self;
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let predicted = predict_step(scenario, step, options.version, past);
         backend.keep_connections(kept_connections(scenario, step));
@@ -246,10 +245,10 @@ impl StepRun<'_> {
         let begun =
             !is_reported || this.begin(&cells.skipped, predicted.model.first(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
-        let evidence = attempt(step, &predicted.attempts, backend, options, attempts, &mut gone).await;
+        let evidence = attempt(step, &predicted.attempts, backend, options, numbers, &mut gone).await;
         let invariants = if is_reported && begun {
             let attempted = AttemptedInvariants { scenario, step, predicted: &predicted, cells: &evidence };
-            attempted.judge(backend, &attempt_options(step, options, attempts), &mut gone).await
+            attempted.judge(backend, &attempt_options(step, options, numbers), &mut gone).await
         } else {
             Vec::new()
         };

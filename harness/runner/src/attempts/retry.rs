@@ -4,7 +4,6 @@
 //! counts, and the earlier one is reported with it. So is a verdict of a cluster that a second attempt does not confirm,
 //! where there was reason to doubt it.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -17,7 +16,7 @@ use verdikt_verdict::evidence::{EarlierEvidence, Evidence};
 use verdikt_verdict::fuse::{fuse, may_tell_more, needs_lost_flow};
 
 use super::{BatchOptions, Gone, make};
-use crate::backend::{AttemptNumber, Backend, BackendEvent, DatapathKind, FlowState};
+use crate::backend::{AttemptNumbers, Backend, BackendEvent, DatapathKind, FlowState};
 
 /// The most times that an attempt is made.
 const MOST: usize = 3;
@@ -35,8 +34,7 @@ pub(crate) struct AttemptOptions<'a> {
     pub(crate) patience: Duration,
     /// Whether audit mode is on.
     pub(crate) audit: bool,
-    /// How many attempts the backend has made in its life.
-    pub(crate) last: &'a Cell<u64>,
+    pub(crate) numbers: &'a AttemptNumbers,
 }
 
 /// Makes attempts, and repeats those whose evidence is inconclusive: if flows may be missing, after flows arrive again.
@@ -110,11 +108,8 @@ async fn batch<B: Backend>(
     options: &AttemptOptions<'_>,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
-    let numbered = attempts.iter().map(|(source, attempt)| {
-        options.last.set(options.last.get() + 1);
-        (AttemptNumber(options.last.get()), *source, *attempt)
-    });
-    let numbered: Vec<_> = numbered.collect();
+    let numbered: Vec<_> =
+        attempts.iter().map(|(source, attempt)| (options.numbers.next(), *source, *attempt)).collect();
     let pace = BatchOptions { patience: options.patience, at_first };
     let mut evidence = make(backend, &numbered, pace, gone).await;
     for (evidence, (_, attempt)) in evidence.iter_mut().zip(attempts) {

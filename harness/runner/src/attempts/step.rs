@@ -1,7 +1,5 @@
 //! Makes the attempts of one step, by the routes that they can take.
 
-use std::cell::Cell;
-
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::Endpoint;
@@ -10,7 +8,7 @@ use verdikt_verdict::evidence::Evidence;
 use super::Gone;
 use super::backends::see_each_backend;
 use super::retry::{AttemptOptions, attempt_all};
-use crate::backend::{Backend, DatapathKind};
+use crate::backend::{AttemptNumbers, Backend, DatapathKind};
 use crate::cell::CellEvidence;
 use crate::filter::all_cells;
 use crate::plan::RunOptions;
@@ -26,32 +24,32 @@ pub(crate) async fn attempt<B: Backend>(
     attempts_of_rows: &[Vec<Attempt>],
     backend: &mut B,
     options: &RunOptions,
-    last: &Cell<u64>,
+    numbers: &AttemptNumbers,
     gone: &mut Gone,
 ) -> Vec<CellEvidence> {
-    let attempt_options = attempt_options(step, options, last);
+    let attempt_options = attempt_options(step, options, numbers);
     let datapath = backend.datapath();
     let attempts: Vec<StepAttempt<'_>> = all_cells(step)
         .flat_map(|cell| {
             let of_row = attempts_of_rows[cell.row_index].iter().enumerate();
-            of_row.map(move |(place, attempt)| StepAttempt {
-                cell: cell.index,
-                place,
+            of_row.map(move |(index, attempt)| StepAttempt {
+                cell_index: cell.index,
+                index,
                 source: cell.source,
                 attempt,
             })
         })
         .collect();
     let mut evidence: Vec<Vec<Evidence>> = vec![Vec::new(); attempts.len()];
-    for way in [AttemptRoute::Direct, AttemptRoute::AnyBackend, AttemptRoute::Asking] {
+    for route in [AttemptRoute::Direct, AttemptRoute::AnyBackend, AttemptRoute::Asking] {
         let chosen =
-            attempts.iter().enumerate().filter(|(_, made)| AttemptRoute::of(made.attempt, datapath) == way);
+            attempts.iter().enumerate().filter(|(_, made)| AttemptRoute::of(made.attempt, datapath) == route);
         let (indices, chosen): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
             chosen.map(|(index, made)| (index, (made.source, made.attempt))).unzip();
         if chosen.is_empty() {
             continue;
         }
-        let seen = match way {
+        let seen = match route {
             AttemptRoute::AnyBackend => see_each_backend(backend, &chosen, &attempt_options, gone).await,
             AttemptRoute::Direct | AttemptRoute::Asking => {
                 attempt_all(backend, &chosen, &attempt_options, gone)
@@ -65,7 +63,8 @@ pub(crate) async fn attempt<B: Backend>(
     }
     let mut of_cells: Vec<CellEvidence> = all_cells(step).map(|_| CellEvidence::default()).collect();
     for (made, evidence) in attempts.iter().zip(evidence) {
-        of_cells[made.cell].0.extend(evidence.into_iter().map(|evidence| (made.place, evidence)));
+        let evidence = evidence.into_iter().map(|evidence| (made.index, evidence));
+        of_cells[made.cell_index].0.extend(evidence);
     }
     of_cells
 }
@@ -74,21 +73,21 @@ pub(crate) async fn attempt<B: Backend>(
 pub(crate) fn attempt_options<'a>(
     step: &Step,
     options: &RunOptions,
-    last: &'a Cell<u64>,
+    numbers: &'a AttemptNumbers,
 ) -> AttemptOptions<'a> {
     AttemptOptions {
         patience: options.timeout * STAGES,
         audit: step.enforcement.audit || !step.topology.audited.is_empty(),
-        last,
+        numbers,
     }
 }
 
 /// An attempt of a step.
 struct StepAttempt<'a> {
     /// The index of its cell in the step.
-    cell: usize,
+    cell_index: usize,
     /// Its index among the attempts of the cell.
-    place: usize,
+    index: usize,
     source: &'a Endpoint,
     attempt: &'a Attempt,
 }

@@ -1,6 +1,5 @@
 //! The running lab itself: sets a step up and prints its verdicts, again whenever a file is saved.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
@@ -9,7 +8,7 @@ use tokio::net::unix::SocketAddr;
 use tokio::sync::mpsc;
 use tracing::warn;
 use verdikt_lab::control::{LabAnswer, LabRequest};
-use verdikt_runner::backend::{Backend as _, reason};
+use verdikt_runner::backend::{AttemptNumbers, Backend as _, reason};
 use verdikt_runner::lab::LabBackend;
 use verdikt_runner::plan::{RunOptions, StepHistory};
 use verdikt_runner::run::StepRun;
@@ -62,7 +61,7 @@ async fn keep_up(
         flows,
         clients: Clients::new(leaving),
         subject,
-        attempts: Cell::new(0),
+        numbers: AttemptNumbers::default(),
         past: StepHistory::default(),
         before: Verdicts::default(),
         in_force: BTreeSet::new(),
@@ -105,7 +104,7 @@ struct Playground<'a> {
     flows: mpsc::UnboundedReceiver<Flow>,
     clients: Clients,
     subject: LabSubject,
-    attempts: Cell<u64>,
+    numbers: AttemptNumbers,
     past: StepHistory,
     before: Verdicts,
     /// The objects of which a version is in force.
@@ -131,7 +130,7 @@ impl Playground<'_> {
             Ok(())
         };
         let (scenario, step) = (&self.subject.scenario, self.subject.step());
-        let run = StepRun { scenario, step, options: &self.options, attempts: &self.attempts };
+        let run = StepRun { scenario, step, options: &self.options, numbers: &self.numbers };
         let left = run.run(&mut self.backend, &self.past, &mut sink).await;
         self.past = left.map_err(|error| Failure::from_error(&error))?;
         Ok(events)
