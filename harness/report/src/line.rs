@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use verdikt_scenario::expect::VerdictWord;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{Decision, EnforcementPoint, Prediction, RuleRef};
 use verdikt_verdict::compare::{CellResult, Verdict, contradicts};
@@ -85,10 +84,7 @@ fn decider(cell: &CellJudged) -> Option<&Arc<RuleRef>> {
 /// Where the policy has to be asked: what passes although it should be denied at one point is not a matter of the rules at
 /// another.
 pub(crate) fn asked(cell: &CellJudged) -> Option<EnforcementPoint> {
-    match (cell.expected.verdict, &cell.verdict) {
-        (VerdictWord::DenyAt(point), Verdict::Allowed) => Some(point),
-        _ => None,
-    }
+    cell.expected.verdict.point().filter(|_| cell.verdict == Verdict::Allowed)
 }
 
 /// The last rule that decides at one point, or at any; `of_default_deny` says which it is where none allows.

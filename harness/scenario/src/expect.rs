@@ -54,6 +54,30 @@ impl VerdictWord {
             Self::Redirect => "redirect",
         }
     }
+
+    /// The word that includes this one: `deny` for `deny egress`.
+    pub(crate) const fn wider(self) -> Option<Self> {
+        match self {
+            Self::DenyAt(_) => Some(Self::Deny),
+            Self::Allow | Self::Deny | Self::Audit | Self::Redirect => None,
+        }
+    }
+
+    /// The only enforcement point at which it is met, if there is one.
+    pub const fn point(self) -> Option<EnforcementPoint> {
+        match self {
+            Self::DenyAt(point) => Some(point),
+            Self::Allow | Self::Deny | Self::Audit | Self::Redirect => None,
+        }
+    }
+
+    /// Whether it leaves a connection open, which an attempt of the next step can use.
+    pub(crate) const fn leaves_connection(self) -> bool {
+        match self {
+            Self::Allow | Self::Audit => true,
+            Self::Deny | Self::DenyAt(_) | Self::Redirect => false,
+        }
+    }
 }
 
 impl fmt::Display for VerdictWord {

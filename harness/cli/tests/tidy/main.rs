@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use verdikt_scenario::expect::VERDICT_WORDS;
 use verdikt_scenario::version::CiliumVersion;
 
 /// The packages of the workspace, and those of ours that each may depend on.
@@ -590,6 +591,17 @@ fn readme_and_book_name_the_known_versions() {
     let missing = wanted.into_iter().filter(|(path, words)| lacks(path, words));
     let missing: Vec<String> = missing.map(|(path, words)| format!("{path}: {words}")).collect();
     none(&missing, "write these words into these files");
+}
+
+/// No page is generated from the words of tables, so somebody has to say what each means.
+#[test]
+fn the_page_of_scenarios_explains_every_verdict_word() {
+    let page = fs::read_to_string(root().join("docs/src/scenarios.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let explains = |row: &str, word: &str| row.split('|').nth(1).is_some_and(|cell| cell.contains(word));
+    let missing = VERDICT_WORDS.map(|word| format!("`{word}`"));
+    let missing = missing.into_iter().filter(|word| !rows.iter().any(|row| explains(row, word)));
+    none(&missing.collect::<Vec<_>>(), "explain these words in the table of docs/src/scenarios.md");
 }
 
 /// Every test that SECURITY.md names as `file::test` is there.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ChangedMember;
 use super::tree::{VerdictEntry, VerdictMap};
 use crate::document;
-use crate::expect::{Expected, VerdictWord};
+use crate::expect::Expected;
 use crate::lower::topology::OTHERS;
 use crate::place::Position;
 
@@ -129,11 +129,11 @@ fn slot(map: &VerdictMap<'_>, to: &Expected) -> SourceSlot {
     let find =
         |wanted: &Expected| map.entries.iter().position(|entry| entry.expected.as_ref() == Some(wanted));
     // An author who wrote `deny` accepts any enforcement point.
-    let anywhere = || {
-        let is_plain = to.by.is_none() && matches!(to.verdict, VerdictWord::DenyAt(_));
-        is_plain.then(|| find(&Expected { verdict: VerdictWord::Deny, by: None })).flatten()
+    let wider = || {
+        let verdict = to.verdict.wider().filter(|_| to.by.is_none())?;
+        find(&Expected { verdict, by: None })
     };
-    find(to).or_else(anywhere).map_or_else(|| SourceSlot::New(to.clone()), SourceSlot::Entry)
+    find(to).or_else(wider).map_or_else(|| SourceSlot::New(to.clone()), SourceSlot::Entry)
 }
 
 fn most_frequent(changed: &[(&ChangedMember, SourceSlot)]) -> Option<SourceSlot> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::*;
+use crate::expect::VERDICT_WORDS;
 use crate::loader::{load, parse_attempt, parse_source};
 
 const HEAD: &str = "\
@@ -278,7 +279,6 @@ fn the_table_of_one_version() {
     assert_eq!(after, text.replace("{deny egress: [a/two, a/three]}", &wanted));
 }
 
-const WORDS: [&str; 6] = ["allow", "deny", "deny egress", "deny ingress", "deny http", "audit"];
 const SOURCES: [&str; 4] = ["a/two", "a/three", "a/four", "null"];
 
 /// A table in one of the layouts there are: for each source the number of its verdict, and whether it is named.
@@ -286,7 +286,7 @@ fn written(verdicts: &[usize], named: &[bool], layout: usize) -> String {
     let others = (0..SOURCES.len()).find(|source| !named[*source]).map(|source| verdicts[source]);
     let mut table = format!("    {ATTEMPT}:   # one\n");
     let mut entries = Vec::new();
-    for (number, words) in WORDS.iter().enumerate() {
+    for (number, words) in VERDICT_WORDS.iter().enumerate() {
         let is_named = |source: &usize| verdicts[*source] == number && Some(number) != others;
         let mut sources: Vec<&str> = (0..SOURCES.len())
             .filter(is_named)
@@ -314,8 +314,8 @@ fn written(verdicts: &[usize], named: &[bool], layout: usize) -> String {
 proptest! {
     #[test]
     fn every_table_can_be_rewritten(
-        before in prop::array::uniform4(0..WORDS.len()),
-        after in prop::array::uniform4(0..WORDS.len()),
+        before in prop::array::uniform4(0..VERDICT_WORDS.len()),
+        after in prop::array::uniform4(0..VERDICT_WORDS.len()),
         named in prop::array::uniform4(any::<bool>()),
         layout in 0..4_usize,
         change in select(vec!["\n", "\r\n"]),
@@ -331,7 +331,7 @@ proptest! {
         let now: Vec<(String, String)> = cells(&scenario(&text));
         let said = |source: &str| now.iter().find(|(name, _)| name == source).map(|(_, words)| words.clone()).unwrap();
         let to: Vec<(&str, &str)> = SOURCES.iter().zip(after).take(changed.index(SOURCES.len()) + 1)
-            .map(|(source, words)| (*source, WORDS[words])).filter(|(source, words)| said(source) != *words && (said(source) != "deny" || !words.starts_with("deny"))).collect();
+            .map(|(source, words)| (*source, VERDICT_WORDS[words])).filter(|(source, words)| said(source) != *words && (said(source) != "deny" || !words.starts_with("deny"))).collect();
         let rewritten = rewritten(&text, &to).unwrap();
         prop_assert_eq!(text == rewritten, to.is_empty());
         let comments = |text: &str| {

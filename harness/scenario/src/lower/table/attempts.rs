@@ -2,7 +2,6 @@
 
 use super::{TableContext, is_outside};
 use crate::attempt::{Attempt, Target};
-use crate::expect::VerdictWord;
 use crate::file::{Located, PartWord};
 use crate::lower::attempt::{OwnAttempt, by_namespace, may_lead_somewhere, parse_attempt, target_text};
 use crate::lower::backend::{split_kept, split_over, split_via};
@@ -128,8 +127,7 @@ fn is_made_before(context: &TableContext<'_>, attempt: &Attempt) -> Result<(), M
 pub(super) fn is_connected(context: &TableContext<'_>, attempt: &Attempt, source: &Endpoint) -> bool {
     let Some(made) = attempt.kept() else { return true };
     let cells = row_before(context, made).map_or(&[][..], |row| &row.cells);
-    cells.iter().any(|(other, expectation)| {
-        let verdict = expectation.expected.verdict;
-        other == source && matches!(verdict, VerdictWord::Allow | VerdictWord::Audit)
-    })
+    cells
+        .iter()
+        .any(|(other, expectation)| other == source && expectation.expected.verdict.leaves_connection())
 }
