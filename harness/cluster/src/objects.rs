@@ -394,3 +394,6 @@ pub(crate) fn labels_of(object: &Value) -> BTreeMap<String, String> {
 pub(crate) fn namespaced_name(object: &Value) -> Option<NamespacedName> {
     format!("{}/{}", metadata(object, "namespace")?, metadata(object, "name")?).parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,24 +78,28 @@ pub fn prune_by(channel: ApiChannel, object: &YamlNode, version: CiliumVersion) 
 }
 
 /// The schema of a kind of object in the API server.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct KindSchema {
     kind: PolicyKind,
     schema: &'static ObjectSchema,
 }
 
-static KINDS: &[KindSchema] = &[
-    KindSchema { kind: PolicyKind::NetworkPolicy, schema: &kubernetes::NETWORK_POLICY },
-    KindSchema { kind: PolicyKind::CiliumNetworkPolicy, schema: &cilium::POLICY },
-    KindSchema { kind: PolicyKind::CiliumClusterwideNetworkPolicy, schema: &cilium::POLICY },
-    KindSchema { kind: PolicyKind::CiliumCidrGroup, schema: &cilium::CIDR_GROUP },
-    KindSchema { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::POLICY },
-];
-
-static STANDARD_CLUSTER_NETWORK_POLICY: KindSchema =
-    KindSchema { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::STANDARD_POLICY };
-
 impl KindSchema {
+    fn of(kind: PolicyKind, channel: ApiChannel) -> Self {
+        let schema = match (kind, channel) {
+            (PolicyKind::NetworkPolicy, _) => &kubernetes::NETWORK_POLICY,
+            (PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy, _) => {
+                &cilium::POLICY
+            }
+            (PolicyKind::CiliumCidrGroup, _) => &cilium::CIDR_GROUP,
+            (PolicyKind::ClusterNetworkPolicy, ApiChannel::Experimental) => &cluster_network_policy::POLICY,
+            (PolicyKind::ClusterNetworkPolicy, ApiChannel::Standard) => {
+                &cluster_network_policy::STANDARD_POLICY
+            }
+        };
+        Self { kind, schema }
+    }
+
     /// A null in a custom resource is dropped; in a built-in kind it is an empty value.
     /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
     fn drops_nulls(&self) -> bool {
@@ -109,20 +113,12 @@ impl KindSchema {
     }
 }
 
-fn kind_of(object: &YamlNode, channel: ApiChannel) -> Option<&'static KindSchema> {
-    let name: PolicyKind = object.get("kind")?.text()?.parse().ok()?;
-    if (name, channel) == (PolicyKind::ClusterNetworkPolicy, ApiChannel::Standard) {
-        return Some(&STANDARD_CLUSTER_NETWORK_POLICY);
-    }
-    KINDS.iter().find(|kind| kind.kind == name)
+fn kind_of(object: &YamlNode, channel: ApiChannel) -> Option<KindSchema> {
+    Some(KindSchema::of(object.get("kind")?.text()?.parse().ok()?, channel))
 }
 
 /// The kind of an object, or why the API server has no such kind.
-fn served_kind(
-    object: &YamlNode,
-    version: CiliumVersion,
-    channel: ApiChannel,
-) -> Result<&'static KindSchema, String> {
+fn served_kind(object: &YamlNode, version: CiliumVersion, channel: ApiChannel) -> Result<KindSchema, String> {
     let text = |key: &str| object.get(key).and_then(YamlNode::text).ok_or_else(|| format!("{key} not set"));
     let (api_version, name) = (text("apiVersion")?, text("kind")?);
     let missing = || format!("no matches for kind {name:?} in version {api_version:?}");

@@ -9,11 +9,7 @@ use super::KindSchema;
 use super::schema::{ObjectSchema, Type};
 
 /// The object without unknown fields, and without nulls if its kind drops them.
-pub(super) fn prune<'a>(
-    object: &'a YamlNode,
-    kind: &KindSchema,
-    version: CiliumVersion,
-) -> Cow<'a, YamlNode> {
+pub(super) fn prune(object: &YamlNode, kind: KindSchema, version: CiliumVersion) -> Cow<'_, YamlNode> {
     Pruning { version, drops_nulls: kind.drops_nulls() }.object(object, kind.schema)
 }
 
