@@ -604,6 +604,22 @@ fn the_page_of_scenarios_explains_every_verdict_word() {
     none(&missing.collect::<Vec<_>>(), "explain these words in the table of docs/src/scenarios.md");
 }
 
+/// Whoever follows the architecture finds each file that it names.
+#[test]
+fn the_architecture_names_files_that_exist() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let sources = sources();
+    let is_file = |name: &&str| Path::new(name).extension() == Some(OsStr::new("rs")) && !name.contains(' ');
+    let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(is_file).collect();
+    assert!(named.len() > 30, "the files are in backticks: {named:?}");
+    let is_there = |name: &&str| {
+        let end = format!("/{name}");
+        sources.iter().any(|source| source.path == **name || source.path.ends_with(&end))
+    };
+    let gone: Vec<String> = named.into_iter().filter(|it| !is_there(it)).map(str::to_owned).collect();
+    none(&gone, "name these files in ARCHITECTURE.md as they are called");
+}
+
 /// Every test that SECURITY.md names as `file::test` is there.
 #[test]
 fn security_promises_have_tests() {
