@@ -8,15 +8,16 @@
 //! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is not a denial, and does
 //! not contradict a success.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
+mod counted;
+
 use std::time::Duration;
 
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
-use verdikt_scenario::observation::{Arrival, Outcome, Stage, StageKind};
+use verdikt_scenario::observation::{Arrival, Outcome, StageKind};
 use verdikt_scenario::prediction::EnforcementPoint;
 use verdikt_scenario::topology::Protocol;
 
+use self::counted::counted;
 use crate::compare::Verdict;
 use crate::correlate::PacketOrigin;
 use crate::evidence::{Basis, Evidence, is_denial};
@@ -91,23 +92,6 @@ pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// The flows that count. Those of a query do not if the client got no answer and another server has answered since.
-fn counted(evidence: &Evidence) -> Cow<'_, [Flow]> {
-    let stages = &evidence.observation.stages;
-    let is_answered = |stage: &Stage| stage.kind == StageKind::LookUp && stage.outcome == Outcome::Answered;
-    let Some(answered) = stages.iter().rposition(is_answered) else { return Cow::Borrowed(&evidence.flows) };
-    let overcome: BTreeSet<PacketOrigin> = stages[..answered]
-        .iter()
-        .filter(|stage| stage.kind == StageKind::LookUp && stage.outcome != Outcome::Answered)
-        .filter_map(PacketOrigin::of_stage)
-        .collect();
-    if overcome.is_empty() {
-        return Cow::Borrowed(&evidence.flows);
-    }
-    let counts = |flow: &&Flow| PacketOrigin::of_flow(flow).is_none_or(|origin| !overcome.contains(&origin));
-    Cow::Owned(evidence.flows.iter().filter(counts).cloned().collect())
 }
 
 /// What these flows and further ones could show together. A packet that was denied arrives nowhere else.

@@ -246,6 +246,11 @@ fn another_dns_server_has_answered() {
     check(&Outcome::TimedOut, &denied, vec![stage(40_001, Outcome::TimedOut)], "deny egress of");
     let before = vec![stage(40_002, Outcome::Answered), stage(40_001, Outcome::TimedOut)];
     check(&Outcome::TimedOut, &denied, before, "deny egress of");
+    let mut no_such_name = evidence(&Outcome::NoSuchName, &[denied], Arrival::Unknown, None);
+    no_such_name.observation.stages =
+        vec![stage(40_001, Outcome::TimedOut), stage(40_002, Outcome::NoSuchName)];
+    no_such_name.looks_up = true;
+    assert_eq!(shown(&fuse(&no_such_name)), "allow o");
 }
 
 /// Where nobody answers anything, a flow alone tells what was allowed; without one nothing is.

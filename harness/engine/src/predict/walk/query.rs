@@ -27,6 +27,7 @@ impl AttemptWalk<'_> {
                 self.abstain(format!("query {name}"), gap);
                 return false;
             };
+            let audited = self.trace.audited;
             let through_proxy = self.ask(name, protocol, &servers, &service);
             match self.trace.end {
                 Some(Answer::Deny(point)) => {
@@ -37,6 +38,8 @@ impl AttemptWalk<'_> {
                 None if self.are_silent(&servers) => {}
                 _ => return through_proxy,
             }
+            // What was let pass to a server that has not answered counts no more than what was denied.
+            self.trace.audited = audited;
         }
         if let Some(point) = denied {
             self.trace.end = Some(Answer::Deny(point));
