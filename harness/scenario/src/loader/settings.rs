@@ -16,7 +16,11 @@ impl Loader {
         let mut mistakes = Mistakes::default();
         let files = self.disk.files_of_named(path, is_scenario_file);
         match self.disk.open_of(&files, path) {
-            Err(mistake) => mistakes.0.push(at_file(path, mistake)),
+            Err(mistake) => {
+                let wanted = "name a file of Helm values; `helm get values cilium --namespace kube-system` prints those of a cluster";
+                let help = mistake.help.clone().unwrap_or_else(|| wanted.to_owned());
+                mistakes.0.push(at_file(path, mistake.help(help)));
+            }
             Ok(opened) => {
                 mistakes.0.extend_from_slice(&opened.remarks);
                 let named = Place::start_of(opened.file.to_string());

@@ -23,11 +23,11 @@ use super::answers::{of_address, reachable};
 use super::backend::{over, split_kept, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
-use super::suggest::{did_you_mean, of_api_server};
+use super::suggest::{did_you_mean, listed, of_api_server};
 use crate::attempt::{Attempt, IpFamily, Scheme, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
-    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, REMOTE_NODE,
+    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Port, Protocol, REMOTE_NODE,
     Service, Topology, WorldHost,
 };
 
@@ -211,8 +211,19 @@ fn no_target(
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let help = of_cilium(text).or_else(|| of_api_server(text)).or_else(|| of_node(text));
     let help = help.or_else(|| of_address(text, topology));
+    let help = help.or_else(|| known.is_empty().then(|| first_of(what, text)));
     let help = help.unwrap_or_else(|| did_you_mean(text, they_are, &known));
     Mistake::new(format!("no {what} is called `{text}`")).help(help)
+}
+
+/// What to do about a name of which the topology has no kind at all.
+fn first_of(what: &str, text: &str) -> String {
+    let (key, value) = match what {
+        "service" => ("services", "{selects: {app: web}, ports: {80: 8080}}"),
+        "host or node" => ("world", "{serves: [tcp 443]}"),
+        _ => ("pods", "{labels: {app: web}, serves: [tcp 8080]}"),
+    };
+    format!("the topology has none: add it, `{key}: {{{text}: {value}}}`")
 }
 
 /// What to do about an endpoint of Cilium that the topology does not declare.
@@ -321,6 +332,13 @@ fn targets(topology: &Topology) -> Vec<String> {
 
 fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (prefix, text) = split_prefix(text);
+    if let Some((family @ ("-4" | "-6" | "ipv4" | "ipv6"), rest)) = text.split_once(char::is_whitespace) {
+        let digit = family.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+        let mistake = Mistake::new(format!("`{family}` is not a target"));
+        return Err(
+            mistake.help(format!("the family belongs to the protocol: `{protocol}{digit} {}`", rest.trim()))
+        );
+    }
     let Some((name, port)) = text.rsplit_once(':') else {
         let (port, name) = match text.split_once(char::is_whitespace) {
             Some((port, name)) if port.parse::<u16>().is_ok() => (port, name.trim()),
@@ -339,9 +357,24 @@ fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attemp
             format!("after it you can write the backend of a service, a node and `kept`: `{begun} via namespace/pod`, `{begun} over host`")
         }));
     }
-    let port = served::port(port)?;
+    let port = port_of(&target, port, topology)?;
     reachable(&target, protocol, port, None, topology)?;
     Ok(Attempt::Connect { protocol, target, port })
+}
+
+/// The port of an attempt. What is none may be the name of one, and else the target says which there are.
+fn port_of(target: &Target, text: &str, topology: &Topology) -> Result<Port, Mistake> {
+    served::port(text).map_err(|mistake| {
+        let served = target.endpoint().map(|endpoint| topology.serves(endpoint)).unwrap_or_default();
+        let named =
+            served.iter().find(|served| served.name.as_ref().is_some_and(|name| name.as_str() == text));
+        let all: Vec<String> = served.iter().map(ToString::to_string).collect();
+        match named {
+            Some(served) => mistake.help(format!("write its number: `{}`", served.port)),
+            None if all.is_empty() || text.contains(['-', ',', ':']) => mistake,
+            None => mistake.help(format!("`{target}` serves {}", listed(all.iter().map(String::as_str)))),
+        }
+    })
 }
 
 /// A target that accepts more than requests.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ScenarioInput;
 use super::manifest::{check, check_twice, namespace};
 use super::mistake::{Mistake, Mistakes};
-use super::suggest::{did_you_mean, nearest};
+use super::suggest::{nearest, of_policies};
 use super::topology::{TopologyDraft, known_namespace};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::file::{LocatedMap, RefusalFile, StepFile};
@@ -209,7 +209,7 @@ fn rejected_policy(key: &str, in_force: &StepPolicies) -> Result<usize, Option<M
             let known: Vec<String> = indexed().map(|(_, (manifest, _))| manifest.object().short()).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let mistake = Mistake::new(format!("no policy of this step is called `{key}`"));
-            Err(Some(mistake.help(did_you_mean(key, "its policies are", &known))))
+            Err(Some(mistake.help(of_policies(key, &known))))
         }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
     number.ok_or_else(|| {
         let help = match text.split_once(['-', ':', ',']) {
             Some((first, _)) if first.parse::<u16>().is_ok() => Some(format!("write one port: `{first}`")),
+            _ if digits => Some("write the number of the port on which the server listens".to_owned()),
             _ => None,
         };
         Mistake::new(format!("`{text}` is not a port: ports are numbers from 1 to 65535")).help(help)

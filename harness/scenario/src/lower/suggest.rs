@@ -69,8 +69,17 @@ pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 pub(crate) fn did_you_mean(text: &str, what: &str, candidates: &[&str]) -> String {
     match nearest(text, candidates.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if candidates.is_empty() => "there is none yet: add it to the topology".to_owned(),
         None => format!("{what}: {}", listed(candidates.iter().copied())),
     }
+}
+
+/// What to do about a policy that a step does not apply.
+pub(crate) fn of_policies(text: &str, applied: &[&str]) -> String {
+    if applied.is_empty() {
+        return "the step applies none: name a file or a manifest under `policies`".to_owned();
+    }
+    did_you_mean(text, "its policies are", applied)
 }
 
 /// What to do about the service of the API server if the topology has no API server.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::attempt::{find_source, parse_source};
 use super::mistake::{Mistake, Mistakes};
 use super::policies::StepPolicies;
-use super::suggest::{did_you_mean, listed};
+use super::suggest::{did_you_mean, listed, of_policies};
 use super::topology::{OTHERS, TopologyDraft};
 use crate::attempt::{Attempt, Target};
 use crate::diagnostic::Diagnostic;
@@ -257,7 +257,7 @@ fn expected(
         if context.in_force.complete && !known.contains(&*by.0) {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let message = format!("no policy of this step is called `{by}`");
-            let help = did_you_mean(&by.0, "its policies are", &known);
+            let help = of_policies(&by.0, &known);
             mistakes.add(context.file, words.position, Mistake::new(message).help(help));
         }
     }
@@ -286,8 +286,16 @@ fn total(
     match &others {
         Some(others) if unnamed.is_empty() && complete && !leaves => {
             let position = crate::place::Position { line: others.place.line, column: others.place.column };
-            let mistake = Mistake::new("`others` stands for no source: every source is named");
-            mistakes.add(context.file, position, mistake.help("leave it out".to_owned()));
+            let (why, help) = if sources.is_empty() {
+                (
+                    "nobody else is there to make the attempt",
+                    "add a pod or a host outside to the topology: `pods: {shop/client: {}}`",
+                )
+            } else {
+                ("every source is named", "leave it out")
+            };
+            let mistake = Mistake::new(format!("`others` stands for no source: {why}"));
+            mistakes.add(context.file, position, mistake.help(help.to_owned()));
         }
         None if !unnamed.is_empty() && complete => {
             let names: Vec<String> = unnamed.iter().map(ToString::to_string).collect();

@@ -4,6 +4,7 @@
 //! that editors get, so the two cannot disagree.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -143,29 +144,42 @@ impl SchemaCheck<'_> {
         let names: Vec<&str> =
             wanted.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
         let message = format!("{what} must be {}, and this is {}", names.join(" or "), in_words(found));
-        let help = match found {
-            "number" if wanted.contains(&"string") => {
-                Some("write it in quotes: without them YAML takes 1.20 for the number 1.2")
-            }
-            "integer" if what == "an entry of `serves`" => Some("say what listens there: `tcp 8080`"),
-            "boolean" | "integer" if wanted.contains(&"string") => Some("write it in quotes"),
-            "null" if what == "`expect`" => {
-                Some("name at least one attempt below it: `tcp database/redis:6379: {allow: others}`")
-            }
-            "null" if what == "`steps`" => Some("write at least one step below it: `- step: NAME`"),
-            "null" if wanted.contains(&"object") => Some("write `{}` for nothing"),
-            "null" if wanted.contains(&"array") => Some("write `[]` for nothing"),
-            "string" | "integer" | "object" | "array" if guesses::of_shape(what).is_some() => {
-                guesses::of_shape(what)
-            }
-            "string" | "object" if names == [in_words("array")] => Some("write it in brackets: `[…]`"),
-            "array" if wanted == ["object"] => {
-                Some("write it in braces, each name with what it is: `{name: …}`")
-            }
-            _ => None,
-        };
-        self.report(node.position, message, help.map(str::to_owned));
+        let help = help_with_type(wanted, node, what);
+        self.report(node.position, message, help);
     }
+}
+
+/// What to do about a value of another type than the wanted ones.
+fn help_with_type(wanted: &[&str], node: &YamlNode, what: &str) -> Option<String> {
+    let wants = |name: &str| wanted.contains(&name);
+    let only = |name: &str| wanted.iter().all(|other| [name, "null"].contains(other));
+    let is_address = || node.text().is_some_and(|text| text.parse::<IpAddr>().is_ok());
+    let help = match node.value.type_name() {
+        "null" if what == "`expect`" => {
+            "name at least one attempt below it: `tcp database/redis:6379: {allow: others}`"
+        }
+        "null" if what == "`steps`" => "write at least one step below it: `- step: NAME`",
+        "null" if wants("object") => "write `{}` for nothing",
+        "null" if wants("array") => "write `[]` for nothing",
+        "null" => return None,
+        "number" if wants("string") => "write it in quotes: without them YAML takes 1.20 for the number 1.2",
+        "integer" if what == "an entry of `serves`" => "say what listens there: `tcp 8080`",
+        _ if guesses::of_shape(what, wanted).is_some() => guesses::of_shape(what, wanted)?,
+        "boolean" | "integer" if wants("string") => "write it in quotes",
+        "string" if only("boolean") => guesses::of_switch(node.text()?),
+        "integer" if only("boolean") => guesses::SWITCH,
+        "string" | "object" if only("array") => "write it in brackets: `[…]`",
+        "array" if only("object") => "write it in braces, each name with what it is: `{name: …}`",
+        "array" if wants("string") => "write one, without brackets",
+        "string" if only("object") && is_address() => {
+            return node.text().map(|text| format!("write `{{address: {text}}}`"));
+        }
+        "string" | "integer" | "boolean" if only("object") => {
+            "write what it is in braces, `{key: value}`, or `{}` for nothing"
+        }
+        _ => return None,
+    };
+    Some(help.to_owned())
 }
 
 /// Follows references; of alternatives it takes the one that is not `null`.

@@ -34,6 +34,26 @@ const KEYS: &[(&str, &str, &str)] = &[
         "nameservers",
         "attempts are made by whole names; those of services may leave out what every pod searches: `tcp web.shop:80`",
     ),
+    ("controlPlane", "roles", "write `roles: [control-plane]`"),
+    ("clusters", "pods", "a pod of another cluster says so itself: `pods: {shop/web: {cluster: west}}`"),
+    ("ipv6", "settings", "switch it on: `settings: {ipv6.enabled: true}`"),
+    (
+        "families",
+        "settings",
+        "switch IPv6 on, `settings: {ipv6.enabled: true}`; an attempt names one: `tcp6 shop/web:80`",
+    ),
+    ("ipFamilies", "selects", "an attempt names the family: `tcp6 shop/web:80`"),
+    ("ipFamilyPolicy", "selects", "an attempt names the family: `tcp6 shop/web:80`"),
+    (
+        "tls",
+        "certificate",
+        "let it serve `https 443`; the secret that it presents is `certificate: shop/web-tls`",
+    ),
+    (
+        "nodeName",
+        "hostNetwork",
+        "pods run on the node `host`; one with `hostNetwork: true` may name another, `node: far`",
+    ),
     ("ports", "serves", "what it listens on is `serves: [tcp 8080]`"),
     ("containers", "serves", "what it listens on is `serves: [tcp 8080]`"),
     (
@@ -62,16 +82,24 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("gateway", "ingress", "did you mean `ingress`?"),
 ];
 
-/// Values in the wrong form, by the names that messages have for them.
-const SHAPES: &[(&str, &str)] = &[
-    ("`hostPorts`", "write each port of the node with the pod's own: `{80: 8080}`"),
-    ("`ports`", "write each port with the one of the pods behind it: `{80: 8080}`"),
-    ("`routes`", "write each path with a service and its port: `{/: shop/web:80}`"),
-    ("`labels`", "write each label with its value: `{app: web}`"),
-    ("`selects`", "write each label with its value: `{app: web}`"),
-    ("`dns`", "say what it is: `{cache: host}`, `{service: openshift-dns/dns-default}`"),
-    ("`audit`", "it names pods, `[shop/web]`; all endpoints are audited by `mode: audit`"),
-    ("`secrets`", "name them: `[shop/certificate]`; their content comes from manifests"),
+/// Values in the wrong form, by the names that messages have for them and the type that they should have.
+const SHAPES: &[(&str, &str, &str)] = &[
+    ("`hostPorts`", "object", "write each port of the node with the pod's own: `{80: 8080}`"),
+    ("`ports`", "object", "write each port with the one of the pods behind it: `{80: 8080}`"),
+    ("`routes`", "object", "write each path with a service and its port: `{/: shop/web:80}`"),
+    ("`labels`", "object", "write each label with its value: `{app: web}`"),
+    ("`selects`", "object", "write each label with its value: `{app: web}`"),
+    ("`dns`", "object", "say what it is: `{cache: host}`, `{service: openshift-dns/dns-default}`"),
+    ("`audit`", "array", "it names pods, `[shop/web]`; all endpoints are audited by `mode: audit`"),
+    ("`certificate`", "string", "name the secret that contains it: `shop/certificate`"),
+    (
+        "`trusts`",
+        "array",
+        "name the secrets, `[shop/certificate]`, or write `[]` for none; a client without `trusts` accepts any certificate",
+    ),
+    ("`cilium`", "array", "name them: `[ingress, health]`"),
+    ("`nodes`", "object", "write each node with what it is: `{far: {address: 192.0.2.10}}`"),
+    ("`secrets`", "array", "name them: `[shop/certificate]`; their content comes from manifests"),
 ];
 
 /// What to do about an unknown key.
@@ -87,6 +115,19 @@ pub(super) fn of_word(word: &str, known: &[&str]) -> Option<&'static str> {
 }
 
 /// What to do about a value of another shape.
-pub(super) fn of_shape(what: &str) -> Option<&'static str> {
-    SHAPES.iter().find(|(own, _)| *own == what).map(|(_, help)| *help)
+pub(super) fn of_shape(what: &str, wanted: &[&str]) -> Option<&'static str> {
+    let found = SHAPES.iter().find(|(own, shape, _)| *own == what && wanted.contains(shape));
+    found.map(|(.., help)| *help)
+}
+
+/// What to do about a value in place of `true` or `false`.
+pub(super) const SWITCH: &str = "write `true`, or leave it out";
+
+/// What to do about a text in place of `true` or `false`. YAML 1.1 has further words for both.
+pub(super) fn of_switch(text: &str) -> &'static str {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => "write `true`, without quotes",
+        "false" | "no" | "off" | "n" => "write `false`, without quotes, or leave it out",
+        _ => SWITCH,
+    }
 }

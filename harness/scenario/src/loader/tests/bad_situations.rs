@@ -425,7 +425,8 @@ fn a_word_of_manifests(#[case] place: &str, #[case] written: &str, #[case] expec
 #[case::trust_without_brackets(
     "shop/web: {",
     "shop/web: {trusts: shop/own, ",
-    "`trusts` must be a list, and this is text => write it in brackets: `[…]`"
+    "`trusts` must be a list, and this is text => name the secrets, `[shop/certificate]`, or write `[]` for none; a client without \
+     `trusts` accepts any certificate"
 )]
 fn a_certificate(#[case] place: &str, #[case] written: &str, #[case] expected: &str) {
     assert!(GOOD.contains(place), "{GOOD}");

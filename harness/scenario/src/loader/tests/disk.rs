@@ -1,6 +1,8 @@
 //! Paths: missing, empty, unreadable, too large, in circles.
 
 use super::{Folder, GOOD, spoilt};
+use crate::loader::{FileReach, Loader};
+use crate::version::CiliumVersion;
 
 #[test]
 fn paths_that_hold_no_scenario() {
@@ -84,4 +86,13 @@ fn line_ends_and_marks_do_not_matter() {
     let loaded = folder.load(&["crlf.yaml", "bom.yaml"]);
     insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"");
     assert_eq!(loaded.scenarios.len(), 2);
+}
+
+#[test]
+fn settings_that_are_not_there() {
+    let folder = Folder::new(&[]);
+    let path = folder.path("gone.yaml");
+    let mut loader = Loader::new(std::slice::from_ref(&path), FileReach::Inside);
+    let loaded = loader.take_settings(&path, CiliumVersion::default());
+    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"gone.yaml:1:1: there is no file or folder `gone.yaml` => name a file of Helm values; `helm get values cilium --namespace kube-system` prints those of a cluster");
 }

@@ -39,6 +39,13 @@ const SHOW: &str = "tcp, udp, sctp, icmp, http, https, dns, dns+tcp";
 #[case::a_program_for_requests("curl shop/web:80/", "write `http GET namespace/pod:80/path`")]
 #[case::a_url("https://pay.example.test/", "say what is asked: `https GET https://pay.example.test/`")]
 #[case::a_program_for_connections("nc shop/web 80", "write `tcp namespace/pod:80`")]
+#[case::a_family_behind_a_hyphen("tcp-ipv6 shop/web:80", "write `tcp6`")]
+#[case::a_family_behind_a_letter("udpv4 shop/web:80", "write `udp4`")]
+#[case::a_family_as_an_option("tcp -6 shop/web:80", "the family belongs to the protocol: `tcp6 shop/web:80`")]
+#[case::kept_in_another_form(
+    "tcp data/redis:6379 keep",
+    "data on the connection of the step before is `tcp data/redis:6379 kept`"
+)]
 #[case::kept_first("kept tcp data/redis:6379", "write `tcp namespace/pod:80 kept`")]
 fn a_word_for_an_attempt(#[case] attempt: &str, #[case] expected: &str) {
     assert_eq!(help("", attempt), expected);
@@ -106,6 +113,12 @@ fn a_name(#[case] attempt: &str, #[case] expected: &str) {
 #[rstest]
 #[case::a_range("tcp shop/web:80-90", "write one port: `80`")]
 #[case::two("tcp shop/web:80,81", "write one port: `80`")]
+#[case::that_is_none("tcp data/redis:99999", "`data/redis` serves `tcp 6379`")]
+#[case::of_a_request_that_is_none("http GET shop/api:99999/", "`shop/api` serves `http 3000`")]
+#[case::of_a_service_that_is_none(
+    "tcp shop/front:99999",
+    "write the number of the port on which the server listens"
+)]
 fn ports_of_an_attempt(#[case] attempt: &str, #[case] expected: &str) {
     assert_eq!(help("", attempt), expected);
 }
@@ -134,6 +147,38 @@ fn a_setting(#[case] written: &str, #[case] expected: &str) {
 #[case::a_route_by_a_host_in_capitals(
     "  cilium: [ingress]\n  routes: {API.example.test/: shop/front:8080}\n",
     "write `api.example.test`"
+)]
+#[case::a_route_without_a_slash(
+    "  cilium: [ingress]\n  routes: {api: shop/front:8080}\n",
+    "write `/api`; with a host in front it is `api.example.test/api`"
+)]
+#[case::a_route_of_a_whole_host(
+    "  cilium: [ingress]\n  routes: {api.example.test: shop/front:8080}\n",
+    "write `api.example.test/`"
+)]
+#[case::endpoints_of_cilium_in_braces("  cilium: {ingress: {}}\n", "name them: `[ingress, health]`")]
+#[case::clusters_beside_this_one(
+    "  clusters: {west: {}}\n",
+    "a pod of another cluster says so itself: `pods: {shop/web: {cluster: west}}`"
+)]
+#[case::the_second_family("  ipv6: true\n", "switch it on: `settings: {ipv6.enabled: true}`")]
+#[case::both_families(
+    "  families: [ipv4, ipv6]\n",
+    "switch IPv6 on, `settings: {ipv6.enabled: true}`; an attempt names one: `tcp6 shop/web:80`"
+)]
+#[case::nodes_in_brackets(
+    "  nodes: [host, far]\n",
+    "write each node with what it is: `{far: {address: 192.0.2.10}}`"
+)]
+#[case::a_node_by_its_address("  nodes: {far: 10.0.0.1}\n", "write `{address: 10.0.0.1}`")]
+#[case::a_node_by_a_word(
+    "  nodes: {far: worker}\n",
+    "write what it is in braces, `{key: value}`, or `{}` for nothing"
+)]
+#[case::a_role_of_a_node("  nodes: {far: {controlPlane: true}}\n", "write `roles: [control-plane]`")]
+#[case::a_redirect_from_a_port_that_the_service_does_not_have(
+    "  redirects: {shop/x: {from: shop/front, selects: {app: web}, ports: {443: 80}}}\n",
+    "it offers `8080/tcp`"
 )]
 #[case::a_secret_without_a_namespace("  secrets: [certificate]\n", "write `NAMESPACE/certificate`")]
 fn a_key(#[case] topology: &str, #[case] expected: &str) {
@@ -173,6 +218,70 @@ fn a_key(#[case] topology: &str, #[case] expected: &str) {
     "shop/web: {hostNetwork: true, node: far, ",
     "add it to the topology: `nodes: {far: {}}`"
 )]
+#[case::yes_for_true("shop/web: {", "shop/web: {hostNetwork: \"yes\", ", "write `true`, without quotes")]
+#[case::true_in_quotes("shop/front: {", "shop/front: {headless: \"true\", ", "write `true`, without quotes")]
+#[case::no_for_false(
+    "shop/web: {",
+    "shop/web: {silent: \"no\", ",
+    "write `false`, without quotes, or leave it out"
+)]
+#[case::another_word_for_true(
+    "shop/web: {",
+    "shop/web: {hostNetwork: host, ",
+    "write `true`, or leave it out"
+)]
+#[case::one_for_true("shop/web: {", "shop/web: {hostNetwork: 1, ", "write `true`, or leave it out")]
+#[case::a_port_that_is_none(
+    "serves: [tcp 6379]",
+    "serves: [tcp 99999]",
+    "write the number of the port on which the server listens"
+)]
+#[case::the_type_of_an_alias(
+    "shop/front: {",
+    "shop/front: {type: ExternalName, ",
+    "leave it out, and write what it is an alias of: `externalName: api.example.test`"
+)]
+#[case::ports_of_the_node_in_brackets(
+    "shop/web: {",
+    "shop/web: {hostPorts: [80], ",
+    "write each port of the node with the pod's own: `{80: 8080}`"
+)]
+#[case::several_clusters("shop/web: {", "shop/web: {cluster: [west], ", "write one, without brackets")]
+#[case::trust_by_a_word(
+    "shop/web: {",
+    "shop/web: {trusts: none, ",
+    "name the secrets, `[shop/certificate]`, or write `[]` for none; a client without `trusts` accepts any certificate"
+)]
+#[case::a_certificate_as_a_switch(
+    "shop/web: {",
+    "shop/web: {certificate: true, ",
+    "name the secret that contains it: `shop/certificate`"
+)]
+#[case::tls_as_a_switch(
+    "shop/web: {",
+    "shop/web: {tls: true, ",
+    "let it serve `https 443`; the secret that it presents is `certificate: shop/web-tls`"
+)]
+#[case::the_node_of_a_pod(
+    "shop/web: {",
+    "shop/web: {nodeName: far, ",
+    "pods run on the node `host`; one with `hostNetwork: true` may name another, `node: far`"
+)]
+#[case::families_of_a_service(
+    "shop/front: {",
+    "shop/front: {ipFamilies: [IPv6], ",
+    "an attempt names the family: `tcp6 shop/web:80`"
+)]
+#[case::an_address_of_the_other_family(
+    "pay: {",
+    "pay: {ipv6: 203.0.113.61, ",
+    "an IPv4 address is the host's `address: 203.0.113.61`"
+)]
+#[case::audit_as_a_switch(
+    "- step: ",
+    "- audit: true\n  step: ",
+    "it names pods, `[shop/web]`; all endpoints are audited by `mode: audit`"
+)]
 #[case::an_alias("pay: {", "pay: {cname: www.example.test, ", "did you mean `aliases`?")]
 fn a_word_of_an_endpoint(#[case] place: &str, #[case] written: &str, #[case] expected: &str) {
     assert!(GOOD.contains(place), "{GOOD}");
@@ -189,4 +298,31 @@ fn the_short_name_of_an_alias() {
         .replacen("  services:\n", "  services:\n    shop/old: {externalName: pay.example.test}\n", 1)
         .replacen("tcp data/redis:6379: {allow: others}", "tcp old.shop:443: {allow: others}", 1);
     assert_eq!(lines(&[("s.yaml", &text)]), "");
+}
+
+/// A topology without a target, or without a source, says what to add.
+#[rstest]
+#[case::a_pod(
+    "",
+    "tcp shop/web:80",
+    "the topology has none: add it, `pods: {shop/web: {labels: {app: web}, serves: [tcp 8080]}}`"
+)]
+#[case::a_host("", "icmp web", "the topology has none: add it, `world: {web: {serves: [tcp 443]}}`")]
+#[case::a_service(
+    "",
+    "tcp service:shop/web:80",
+    "the topology has none: add it, `services: {shop/web: {selects: {app: web}, ports: {80: 8080}}}`"
+)]
+#[case::a_source(
+    "  pods: {shop/web: {serves: [tcp 80]}}\n",
+    "tcp shop/web:80",
+    "add a pod or a host outside to the topology: `pods: {shop/client: {}}`"
+)]
+fn nothing_is_there(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &str) {
+    let text = format!(
+        "scenario: empty\nabout: nothing\ntopology:\n  namespaces: {{shop: {{}}}}\n{topology}steps:\n- step: one\n  expect:\n    \
+         {attempt}: {{allow: others}}\n"
+    );
+    let said = lines(&[("s.yaml", &text)]);
+    assert_eq!(said.trim_end().split_once(" => ").unwrap().1, expected);
 }

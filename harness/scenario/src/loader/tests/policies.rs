@@ -98,7 +98,7 @@ fn entries_that_lead_nowhere() {
     policies: [lockdown, s.yaml/]
       s.yaml:20:24: there is no folder `s.yaml`
     policies: []
-      s.yaml:24:7: no policy of this step is called `data/lockdown` => its policies are: none
+      s.yaml:24:7: no policy of this step is called `data/lockdown` => the step applies none: name a file or a manifest under `policies`
     ");
     let scenario = spoilt("policies: [lockdown]", "policies: [lockdown, more/, empty.yaml, list.json]");
     let other = format!("{HEAD}metadata: {{name: other, namespace: dta}}\nspec: {{}}\n");

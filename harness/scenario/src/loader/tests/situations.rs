@@ -49,7 +49,7 @@ fn how_services_are_reached() {
       s.yaml:10:28: `headless` means nothing for service `shop/front`: a service of this `type` has an address => leave `type` or `headless` out
       s.yaml:10:79: service `shop/front` is headless, so its ports are not translated => name the port of the pods on both sides
     {headless: yes please, selects: {app: api}, ports
-      s.yaml:10:28: `headless` must be `true` or `false`, and this is text
+      s.yaml:10:28: `headless` must be `true` or `false`, and this is text => write `true`, or leave it out
     {type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24], selects: {app: api}, ports
       nothing
     {type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/33], selects: {app: api}, ports
@@ -258,9 +258,9 @@ fn ports_of_the_node_that_lead_to_pods() {
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {30080: 80}}
       s.yaml:6:74: Cilium ignores 30080 as a port of the node for a pod: it is one for services => use a port outside of 30000-32767
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {0: 80, 80/icmp: 80, 81: 0}}
-      s.yaml:6:74: `0` is not a port: ports are numbers from 1 to 65535
+      s.yaml:6:74: `0` is not a port: ports are numbers from 1 to 65535 => write the number of the port on which the server listens
       s.yaml:6:81: `icmp` is not a protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
-      s.yaml:6:98: `0` is not a port: ports are numbers from 1 to 65535
+      s.yaml:6:98: `0` is not a port: ports are numbers from 1 to 65535 => write the number of the port on which the server listens
     {labels: {app: web}, serves: [http 80 as web], hostNetwork: true, hostPorts: {8080: 80}}
       s.yaml:6:93: a pod in the network of its node serves its ports there by itself => leave `hostPorts` or `hostNetwork` out
     {labels: {app: web}, serves: [http 80 as web], cluster: west, hostPorts: {8080: 80}}

@@ -103,7 +103,7 @@ fn attempts_that_cannot_be_made() {
     ? tcp data/redis:6380\n    : {allow: others}
       s.yaml:18:7: `data/redis` does not serve tcp 6380 => it serves `tcp 6379`
     ? tcp data/redis:http\n    : {allow: others}
-      s.yaml:18:7: `http` is not a port: ports are numbers from 1 to 65535
+      s.yaml:18:7: `http` is not a port: ports are numbers from 1 to 65535 => `data/redis` serves `tcp 6379`
     ? tcp shop/api:8080\n    : {allow: others}
       s.yaml:18:7: `shop/api` does not serve tcp 8080 => 8080 is the port of service `shop/front` in front of it; it serves `http 3000`
     ? tcp shop/front:3000\n    : {allow: others}
@@ -202,7 +202,7 @@ fn verdicts_and_sources() {
     {reject: [client], allow: others}
       s.yaml:18:27: `reject` is not a verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http`, `deny tls`, `audit` and `redirect`
     {allow by lockdown: others}
-      s.yaml:18:27: no policy of this step is called `lockdown` => its policies are: none
+      s.yaml:18:27: no policy of this step is called `lockdown` => the step applies none: name a file or a manifest under `policies`
     data/lokdown: others
       s.yaml:24:7: no policy of this step is called `data/lokdown` => did you mean `data/lockdown`?
     {allow: [shop/web, shop/api]}

@@ -54,9 +54,9 @@ fn what_is_served() {
     serves: [https 6379]
       nothing
     serves: [tcp 0]
-      s.yaml:8:49: `0` is not a port: ports are numbers from 1 to 65535
+      s.yaml:8:49: `0` is not a port: ports are numbers from 1 to 65535 => write the number of the port on which the server listens
     serves: [tcp 65536]
-      s.yaml:8:49: `65536` is not a port: ports are numbers from 1 to 65535
+      s.yaml:8:49: `65536` is not a port: ports are numbers from 1 to 65535 => write the number of the port on which the server listens
     serves: [tcp 6379 as 'no name']
       s.yaml:8:49: `tcp 6379 as 'no name'` does not say what is served => write `http 80` or `http 3000 as web`
     serves: [tcp 6379, tcp 80 as Web]
@@ -124,7 +124,7 @@ fn services() {
     ports: {8080: 3000, 8080/tcp: 3000}
       s.yaml:10:59: port 8080/tcp is offered twice
     ports: {8080: 70000}
-      s.yaml:10:53: `70000` is not a port: ports are numbers from 1 to 65535
+      s.yaml:10:53: `70000` is not a port: ports are numbers from 1 to 65535 => write the number of the port on which the server listens
     shop/web:
       nothing
     nowhere/front:

@@ -43,9 +43,21 @@ pub(super) fn other_kind(kind: &str, rest: &str, topology: &Topology) -> Mistake
     let word =
         || OTHER_KINDS.iter().find(|(words, _)| of(words)).map(|(_, write)| format!("write `{write}`"));
     let carried = || CARRIED.iter().find(|(words, _)| of(words)).map(|(_, help)| (*help).to_owned());
-    let help = word().or_else(carried).or_else(|| of_url(kind)).or_else(|| of_target(kind, rest, topology));
+    let help = word()
+        .or_else(carried)
+        .or_else(|| of_family(kind))
+        .or_else(|| of_url(kind))
+        .or_else(|| of_target(kind, rest, topology));
     let help = help.unwrap_or_else(|| did_you_mean(kind, "an attempt begins with", KINDS));
     Mistake::new(format!("`{kind}` is not a kind of attempt")).help(help)
+}
+
+/// What to do about another spelling of a protocol over one family: `tcp-ipv6`, `udpv4`.
+fn of_family(kind: &str) -> Option<String> {
+    let protocol = kind.trim_end_matches(['4', '6']).trim_end_matches('v').trim_end_matches("ip");
+    let (protocol, digit) = (protocol.trim_end_matches(['-', '_']), kind.chars().last()?);
+    let is_family = ['4', '6'].contains(&digit) && KINDS.contains(&protocol);
+    is_family.then(|| format!("write `{protocol}{digit}`"))
 }
 
 /// What to do about a URL without a word before it.

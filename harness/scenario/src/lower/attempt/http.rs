@@ -3,7 +3,7 @@
 use super::super::answers::reachable;
 use super::super::mistake::Mistake;
 use super::super::served;
-use super::{URLS, find_source, split_prefix, target};
+use super::{URLS, find_source, port_of, split_prefix, target};
 use crate::attempt::{Attempt, Request, Scheme};
 use crate::lower::topology::routes::routed;
 use crate::topology::{CiliumEndpoint, Endpoint, Protocol, Topology};
@@ -34,8 +34,8 @@ pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<At
         return Err(Mistake::new(format!("`{url}` has no path")).help(form()));
     };
     let (name, port) = match authority.rsplit_once(':') {
-        Some((name, port)) => (name, served::port(port)?),
-        None => (authority, served::port(&scheme.default_port().to_string())?),
+        Some((name, port)) => (name, Some(port)),
+        None => (authority, None),
     };
     let mut headers = Vec::new();
     for word in words {
@@ -47,6 +47,10 @@ pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<At
         headers.push((name.to_owned(), value.to_owned()));
     }
     let target = target(prefix, name, topology)?;
+    let port = match port {
+        Some(port) => port_of(&target, port, topology)?,
+        None => served::port(&scheme.default_port().to_string())?,
+    };
     if scheme == Scheme::Https && target.endpoint() == Some(&Endpoint::Cilium(CiliumEndpoint::Ingress)) {
         let mistake = Mistake::new("the gateway's listener speaks plain HTTP here");
         return Err(mistake.help(format!("write `http {method} {name}:80{path}`")));

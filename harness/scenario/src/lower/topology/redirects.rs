@@ -7,7 +7,7 @@ use super::{TopologyDraft, TopologyPart, WinningKey, known_namespace, winners};
 use crate::file::{Located, RedirectFile};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::served::{labels, service_port, target_port};
-use crate::lower::suggest::did_you_mean;
+use crate::lower::suggest::{did_you_mean, listed};
 use crate::lower::topology::dns::service_called;
 use crate::lower::topology::services::target_served;
 use crate::name::{HostName, NamespacedName};
@@ -28,6 +28,10 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         let selects = labels(&value.selects, file, mistakes);
         let ports = ports(value, file, mistakes);
         let (Some(name), Some(frontend)) = (name, frontend) else { continue };
+        for led in &ports {
+            mistakes.keep(file, led.position, offered(&frontend, &led.value, &draft.topology));
+        }
+        let ports = ports.into_iter().map(|led| led.value).collect();
         let redirect =
             LocalRedirect { frontend, selects, ports, spares_backends: value.skip_redirect_from_backend };
         let mistake = answer_mistake(&name, &redirect, draft);
@@ -67,7 +71,20 @@ fn frontend(text: &str, topology: &Topology) -> Result<RedirectFrontend, Mistake
     Err(mistake.help("name a service of type `ClusterIP`, or a host outside".to_owned()))
 }
 
-fn ports(value: &RedirectFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Vec<ServicePort> {
+/// A mistake if the frontend is a service without the port: nothing would be redirected.
+fn offered(frontend: &RedirectFrontend, led: &ServicePort, topology: &Topology) -> Result<(), Mistake> {
+    let RedirectFrontend::Service(name) = frontend else { return Ok(()) };
+    let Some(service) = topology.services.get(name) else { return Ok(()) };
+    if service.ports.iter().any(|own| (own.port, own.protocol) == (led.port, led.protocol)) {
+        return Ok(());
+    }
+    let offers = service.ports.iter().map(|own| format!("{}/{}", own.port, own.protocol));
+    let offers: Vec<String> = offers.collect();
+    let help = format!("it offers {}", listed(offers.iter().map(String::as_str)));
+    Err(Mistake::new(format!("service `{name}` does not offer {} {}", led.protocol, led.port)).help(help))
+}
+
+fn ports(value: &RedirectFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Vec<Located<ServicePort>> {
     if value.ports.0.is_empty() {
         let mistake = Mistake::new("this local redirect policy is for no port");
         mistakes.add(file, value.from.position, mistake.help("give it `ports: {80: 8080}`".to_owned()));
@@ -76,7 +93,7 @@ fn ports(value: &RedirectFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Vec<
         let offered = mistakes.keep(file, key.position, service_port(&key.value));
         let target = mistakes.keep(file, target.position, target_port(&target.value));
         let ((port, protocol), target) = offered.zip(target)?;
-        Some(ServicePort { port, protocol, target })
+        Some(Located { value: ServicePort { port, protocol, target }, position: key.position })
     });
     read.collect()
 }

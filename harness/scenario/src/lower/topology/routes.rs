@@ -35,7 +35,12 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
 fn begins_with(text: &str) -> Result<(Option<DnsName>, String), Mistake> {
     let Some(slash) = text.find('/') else {
         let mistake = Mistake::new(format!("`{text}` is not a route: it has no path"));
-        return Err(mistake.help(format!("write `{text}/`")));
+        let help = if text.contains('.') {
+            format!("write `{text}/`")
+        } else {
+            format!("write `/{text}`; with a host in front it is `api.example.test/{text}`")
+        };
+        return Err(mistake.help(help));
     };
     let (host, prefix) = text.split_at(slash);
     let host = if host.is_empty() { None } else { Some(host.parse()?) };

@@ -83,7 +83,10 @@ fn second_address(text: &str, first: IpAddr) -> Result<IpAddr, Mistake> {
         (IpAddr::V6(_), _) => {
             Err(Mistake::new(format!("the host's address, {first}, is an IPv6 address already")))
         }
-        (_, IpAddr::V4(_)) => Err(Mistake::new(format!("`{text}` is not an IPv6 address"))),
+        (_, IpAddr::V4(_)) => {
+            let mistake = Mistake::new(format!("`{text}` is not an IPv6 address"));
+            Err(mistake.help(format!("an IPv4 address is the host's `address: {text}`")))
+        }
     }
 }
 
