@@ -185,22 +185,31 @@ fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: 
         // A connection without a request ends at the proxy.
         (None, Arrival::NotSeen)
             if evidence.observation.outcome == Outcome::Answered
-                && *flows == FlowEvidence::Passed
+                && have_passed(flows)
                 && is_taken_by_proxy(evidence) =>
         {
             let basis = Basis { outcome: true, flow: true, arrival: false };
-            FusedVerdict { verdict: Verdict::Allowed, basis }
+            FusedVerdict { verdict: passed_as(flows), basis }
         }
         (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
         (None, _) => {
             let flow = !matches!(flows, FlowEvidence::Silent | FlowEvidence::Dropped(_));
             let basis = Basis { outcome: true, flow, arrival: arrival == Arrival::Arrived };
-            let verdict = match flows {
-                FlowEvidence::Audited(point) => Verdict::Audited(*point),
-                _ => Verdict::Allowed,
-            };
-            FusedVerdict { verdict, basis }
+            FusedVerdict { verdict: passed_as(flows), basis }
         }
+    }
+}
+
+/// Whether the datapath let everything pass, be it in audit mode.
+fn have_passed(flows: &FlowEvidence) -> bool {
+    matches!(flows, FlowEvidence::Passed | FlowEvidence::Audited(_))
+}
+
+/// The verdict of what nothing denied.
+fn passed_as(flows: &FlowEvidence) -> Verdict {
+    match flows {
+        FlowEvidence::Audited(point) => Verdict::Audited(*point),
+        _ => Verdict::Allowed,
     }
 }
 
@@ -245,9 +254,8 @@ fn why_unclear(flows: &FlowEvidence, arrival: Arrival) -> String {
 /// What a proxy answers without reporting it to the datapath: a redirect, a request that it cannot read, or a
 /// connection whose start does not match its rules. No server sees such requests.
 fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<FusedVerdict> {
-    let by_proxy = *flows == FlowEvidence::Passed
-        && evidence.observation.arrival == Arrival::NotSeen
-        && is_taken_by_proxy(evidence);
+    let by_proxy =
+        have_passed(flows) && evidence.observation.arrival == Arrival::NotSeen && is_taken_by_proxy(evidence);
     match evidence.observation.outcome {
         Outcome::HttpStatus(307) if by_proxy => {
             let basis = Basis { outcome: true, flow: true, arrival: true };

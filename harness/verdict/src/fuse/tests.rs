@@ -194,6 +194,12 @@ fn what_ends_in_a_proxy() {
     check(request, Outcome::HttpStatus(307), &passed, Arrival::NotSeen, "?");
     check(request, Outcome::HttpStatus(400), &taken, Arrival::NotSeen, "?");
     check(request, Outcome::HttpStatus(200), &taken, Arrival::NotSeen, "?");
+    check(request, Outcome::Reset, &taken, Arrival::NotSeen, "deny tls ofa");
+    // The same after a query that only audit mode has let pass.
+    let audited = [judged(FlowVerdict::Audit, FlowDirection::Egress), taken[0].clone()];
+    check(connect, Outcome::Answered, &audited, Arrival::NotSeen, "audit egress of");
+    check(request, Outcome::HttpStatus(307), &audited, Arrival::NotSeen, "redirect ofa");
+    check(request, Outcome::Reset, &audited, Arrival::NotSeen, "deny tls ofa");
     let refused = [taken[0].clone(), by_proxy(FlowVerdict::Dropped, self::request())];
     check(connect, Outcome::Answered, &refused, Arrival::NotSeen, "deny http fa");
     check(connect, Outcome::Answered, &refused, Arrival::Unknown, "?");
