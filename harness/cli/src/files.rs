@@ -80,6 +80,29 @@ fn in_place(target: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).open(target)
 }
 
+/// A folder for new files. If it was made for them and none came, it is removed again.
+pub(crate) struct NewFolder {
+    made: Option<PathBuf>,
+}
+
+impl NewFolder {
+    /// Makes the folder, unless it is there.
+    pub(crate) fn make(path: &Path) -> io::Result<Self> {
+        let made = (!path.exists()).then(|| path.to_owned());
+        fs::create_dir_all(path)?;
+        Ok(Self { made })
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        if let Some(path) = &self.made {
+            // One with files is not removed.
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
+
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

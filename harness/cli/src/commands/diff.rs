@@ -104,6 +104,9 @@ fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSit
     }
     match paths.as_slice() {
         [one, other] if !cilium.differ() => {
+            if !one.exists() && other.exists() {
+                return Err(not_there(one, other));
+            }
             let base = Side { paths: std::slice::from_ref(one), ..base };
             let head = Side { paths: std::slice::from_ref(other), ..head };
             Ok([base.read(*files, printer)?, head.read(*files, printer)?])
@@ -120,6 +123,14 @@ fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSit
         _ => Err(Failure::wrong("cannot compare: only one of BASE and HEAD is given")
             .hint("give both paths; or one, with `--git REV`, `--cilium 1.18..1.20`, or `--step` or `--settings` twice")),
     }
+}
+
+/// The first of two paths is not there: it may be meant as a revision.
+fn not_there(base: &Path, head: &Path) -> Failure {
+    let line = |path: &Path| Plain::line(&path.display().to_string()).to_string();
+    let (base, head) = (line(base), line(head));
+    Failure::wrong(format!("there is no file or folder `{base}`"))
+        .hint(format!("if it is a revision of git, write `verdikt diff --git {base} {head}`"))
 }
 
 /// The paths as they are in one revision, and in another or in the work tree.

@@ -2,7 +2,6 @@
 
 mod reference;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,7 +24,7 @@ use self::reference::{CommandPaths, is_stream};
 use crate::arguments::Init;
 use crate::exit;
 use crate::failure::Failure;
-use crate::files;
+use crate::files::{self, NewFolder};
 use crate::live;
 use crate::printer::Printer;
 use crate::situation::{paths_with, take_settings};
@@ -57,9 +56,7 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
     let is_cluster = arguments.context.is_some();
     let settings = arguments.settings.file();
     let given = CommandPaths { paths: &arguments.paths, policies: &arguments.policies, settings, is_cluster };
-    if !is_for_stdout {
-        fs::create_dir_all(&folder).map_err(|error| Failure::file("make", &folder, &error))?;
-    }
+    let _folder = NewFolder::make(&folder).map_err(|error| Failure::file("make", &folder, &error))?;
     let reference = given.reference(&folder, &situation.policies)?;
     let written = ReferenceText { manifests: &reference, values: given.values(&folder)? };
     let first = draft(arguments, &situation, &written, &name)?;

@@ -291,6 +291,7 @@ fn what_cannot_be_compared() {
     check(&["diff", "--git=--upload-pack=x", "deploy"], "there is no revision `--upload-pack=x`");
     check(&["diff", "--git", "HEAD", "elsewhere"], "there is no `elsewhere` in HEAD");
     check(&["diff", "--git", "HEAD..", "deploy"], "lacks a revision");
+    check(&["diff", "HEAD", "deploy"], "write `verdikt diff --git HEAD deploy`");
     check(&["diff", "deploy"], "cannot compare: only one of BASE and HEAD is given");
     check(&["diff"], "PATH");
     check(&["matrix"], "PATHS");
