@@ -28,6 +28,7 @@ pub mod selected;
 pub mod selector;
 
 mod agent;
+mod alike;
 
 mod dns;
 mod explain;

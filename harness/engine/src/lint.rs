@@ -42,16 +42,19 @@ mod unsaid_api_server;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::YamlNode;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 pub use self::egress_cuts_dns::CODE as EGRESS_CUTS_DNS;
+use crate::alike::AlikeEndpoints;
+use crate::identity::Identity;
 use crate::model::{LearnedNames, ManifestSummary, ModelOptions, PolicyModel};
 use crate::refused_objects::{self, RefusedObject};
 use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};
-use crate::selector::{Operator, Requirement};
+use crate::selector::{Operator, Requirement, Selector};
 
 /// Every lint. The order does not matter, because warnings are sorted by their places.
 const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
@@ -114,6 +117,10 @@ struct LintContext<'a> {
     knows_settings: bool,
     /// The policies compiled over the topology, or over an empty one.
     model: &'a PolicyModel<'a>,
+    /// The endpoints of the model by their identities.
+    alike: Vec<AlikeEndpoints<'a>>,
+    /// The pods in the network of a node, each with the identity that it would have in a network of its own.
+    host_network_pods: Vec<(&'a NamespacedName, Identity)>,
 }
 
 /// Finds policies that are refused, and those that are legal but almost surely wrong. Lints that need to know what a
@@ -145,15 +152,33 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
         Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
     let empty = Topology { settings, ..Topology::default() };
     let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &LearnedNames::default());
+    let (alike, host_network_pods) =
+        (AlikeEndpoints::of_model(&model), host_network_pods::host_network_pods(topology, &model));
     let knows_settings = topology.is_some();
-    all_findings(&LintContext { topology, manifests, options, knows_settings, model: &model })
+    all_findings(&LintContext {
+        topology,
+        manifests,
+        options,
+        knows_settings,
+        model: &model,
+        alike,
+        host_network_pods,
+    })
 }
 
 /// The same for policies without a topology, if the settings of Cilium are known.
 pub fn lint_under(settings: &Settings, manifests: &[Manifest], options: &ModelOptions) -> Findings {
     let empty = Topology { settings: settings.clone(), ..Topology::default() };
     let model = PolicyModel::new(&empty, manifests, options, &LearnedNames::default());
-    all_findings(&LintContext { topology: None, manifests, options, knows_settings: true, model: &model })
+    all_findings(&LintContext {
+        topology: None,
+        manifests,
+        options,
+        knows_settings: true,
+        model: &model,
+        alike: AlikeEndpoints::of_model(&model),
+        host_network_pods: Vec::new(),
+    })
 }
 
 fn all_findings(context: &LintContext<'_>) -> Findings {
@@ -208,12 +233,29 @@ impl LintContext<'_> {
 
     /// The endpoints that a rule selects, of those that have policies.
     fn selected(&self, rule: &Rule) -> Vec<&Endpoint> {
-        let Subject::Endpoints(selector) = &rule.subject else { return Vec::new() };
-        let subjects = self.model.subjects.iter();
-        subjects
-            .filter(|(_, subject)| subject.is_managed && selector.selects(&subject.identity))
-            .map(|(endpoint, _)| endpoint)
-            .collect()
+        let mut selected: Vec<&Endpoint> =
+            self.selected_alike(rule).flat_map(|alike| alike.endpoints.iter().copied()).collect();
+        selected.sort_unstable();
+        selected
+    }
+
+    /// Whether a rule selects no endpoint that has policies.
+    fn selects_nothing(&self, rule: &Rule) -> bool {
+        self.selected_alike(rule).next().is_none()
+    }
+
+    fn selected_alike(&self, rule: &Rule) -> impl Iterator<Item = &AlikeEndpoints<'_>> {
+        let selector = match &rule.subject {
+            Subject::Endpoints(selector) => Some(selector),
+            Subject::Nodes(_) => None,
+        };
+        let managed = self.alike.iter().filter(|alike| alike.state.is_managed);
+        managed.filter(move |alike| selector.is_some_and(|it| it.selects(&alike.state.identity)))
+    }
+
+    /// Whether a selector matches any endpoint.
+    fn is_anybody(&self, selector: &Selector) -> bool {
+        self.alike.iter().any(|alike| selector.selects(&alike.state.identity))
     }
 }
 

@@ -1,23 +1,22 @@
 //! Advice on a selector that selects no endpoint: what its author probably meant.
 
-use verdikt_scenario::topology::{Endpoint, NAMESPACE_NAME_LABEL};
+use verdikt_scenario::topology::NAMESPACE_NAME_LABEL;
 
+use crate::alike::AlikeEndpoints;
 use crate::identity::Identity;
 use crate::label::{LabelSource, NAMESPACE};
-use crate::model::PolicyModel;
 use crate::selector::{Operator, Requirement, Selector};
 
 /// What to do about a selector without endpoints: a reason that is independent of the pods, or the pod that comes
 /// nearest with what it lacks. `peer` is the field of a peer, and none for a subject.
-pub(crate) fn advice(model: &PolicyModel<'_>, selector: &Selector, peer: Option<&str>) -> String {
+pub(crate) fn advice(endpoints: &[AlikeEndpoints<'_>], selector: &Selector, peer: Option<&str>) -> String {
     if let Some(reason) = selector.requirements.iter().find_map(never_held) {
         return reason;
     }
-    let subjects = model.subjects.iter();
-    let pods = subjects.filter(|(endpoint, _)| matches!(endpoint, Endpoint::Pod(_)));
-    let missed = pods.map(|(endpoint, subject)| {
-        let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(&subject.identity));
-        (endpoint, &subject.identity, failed.collect::<Vec<_>>())
+    let pods = endpoints.iter().filter_map(|alike| Some((alike.pod()?, &alike.state.identity)));
+    let missed = pods.map(|(endpoint, identity)| {
+        let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(identity));
+        (endpoint, identity, failed.collect::<Vec<_>>())
     });
     let nearest = missed.min_by_key(|(endpoint, identity, failed)| {
         (failed.len(), far_off(failed.first(), identity), *endpoint)

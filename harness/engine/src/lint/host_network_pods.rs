@@ -5,10 +5,11 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::PolicyKind;
-use verdikt_scenario::topology::Labels;
+use verdikt_scenario::topology::{Labels, Topology};
 
 use super::LintContext;
 use crate::identity::Identity;
+use crate::model::PolicyModel;
 use crate::rule::{PeerMatcher, Peers, Rule, Subject};
 use crate::selector::{Operator, Selector};
 
@@ -68,21 +69,33 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
+/// The pods in the network of a node, each with the identity that it would have in a network of its own.
+pub(super) fn host_network_pods<'a>(
+    topology: Option<&'a Topology>,
+    model: &PolicyModel<'_>,
+) -> Vec<(&'a NamespacedName, Identity)> {
+    let Some(topology) = topology else { return Vec::new() };
+    let none = Labels::new();
+    let pods = topology.pods.iter().filter(|(_, pod)| pod.host_network.is_some());
+    let identified = pods.map(|(name, pod)| {
+        let labels = topology.namespaces.get(&name.namespace).unwrap_or(&none);
+        let filter = &topology.settings.labels;
+        (name, Identity::pod(&name.namespace, labels, pod, &model.behaviour, filter))
+    });
+    identified.collect()
+}
+
 /// A host network pod that a policy means and does not select, if it selects nothing else.
 pub(super) fn selected_in_vain(
     context: &LintContext<'_>,
     rule: &Rule,
     selector: &Selector,
 ) -> Option<NamespacedName> {
-    let topology = context.topology.filter(|_| context.selected(rule).is_empty())?;
-    let mut pods = topology.pods.iter().filter(|(_, pod)| pod.host_network.is_some());
-    let found = pods.find(|(name, pod)| {
-        let none = Labels::new();
-        let labels = topology.namespaces.get(&name.namespace).unwrap_or(&none);
-        let (behaviour, filter) = (&context.model.behaviour, &topology.settings.labels);
-        selector.selects(&Identity::pod(&name.namespace, labels, pod, behaviour, filter))
-    });
-    found.map(|(name, _)| name.clone())
+    if !context.selects_nothing(rule) {
+        return None;
+    }
+    let found = context.host_network_pods.iter().find(|(_, identity)| selector.selects(identity));
+    found.map(|(name, _)| (*name).clone())
 }
 
 /// The label of a selector that only host network pods have, unless the topology has other pods with it.
@@ -93,7 +106,6 @@ fn label_of_host_network(context: &LintContext<'_>, selector: &Selector) -> Opti
         !requirement.implied
             && known.is_some_and(|(_, known)| values.iter().all(|value| known.contains(&value.as_str())))
     })?;
-    let exists = context.topology.is_some()
-        && context.model.subjects.values().any(|subject| selector.selects(&subject.identity));
+    let exists = context.topology.is_some() && context.is_anybody(selector);
     (!exists).then(|| label.to_string())
 }

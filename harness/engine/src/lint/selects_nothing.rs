@@ -21,7 +21,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for rule in context.model.rules.iter() {
         if let (Subject::Endpoints(selector), Some(first)) = (&rule.subject, rule.entries.first())
-            && context.selected(rule).is_empty()
+            && context.selects_nothing(rule)
         {
             // Its peers do not matter then.
             warnings.extend(subject(context, rule, selector, first));
@@ -64,7 +64,7 @@ fn subject(
     {
         return None;
     } else {
-        selector_advice::advice(context.model, selector, None)
+        selector_advice::advice(&context.alike, selector, None)
     };
     let node =
         ["endpointSelector", "podSelector", "subject"].iter().find_map(|key| spec.get(key)).unwrap_or(spec);
@@ -95,8 +95,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
     let place = context.place(entry, peer.position);
     match &peer.matcher {
         PeerMatcher::Selector(selector) if !peer.field.leads_through_services() && !is_seldom(selector) => {
-            let mut subjects = context.model.subjects.values();
-            if subjects.any(|subject| selector.selects(&subject.identity)) || is_filtered(context, selector) {
+            if context.is_anybody(selector) || is_filtered(context, selector) {
                 return None;
             }
             let message = format!("this peer of {} is not an endpoint of the topology", context.name(entry));
@@ -105,7 +104,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
                 subjects_of_other_nodes(context)?;
                 format!("no node other than that of the pods has {selector}")
             } else {
-                selector_advice::advice(context.model, selector, peer.field.word(entry.direction))
+                selector_advice::advice(&context.alike, selector, peer.field.word(entry.direction))
             };
             Some(Diagnostic::warning(place, PEER, message).help(help))
         }
