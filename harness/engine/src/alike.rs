@@ -35,3 +35,28 @@ impl<'a> AlikeEndpoints<'a> {
         self.endpoints.iter().copied().find(|endpoint| matches!(endpoint, Endpoint::Pod(_)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use verdikt_scenario::topology::{Pod, Topology};
+
+    use super::*;
+    use crate::model::{LearnedNames, ModelOptions};
+
+    /// What a selector is compared with does not grow with the pods of one identity.
+    #[rstest]
+    #[case::two(2)]
+    #[case::many(500)]
+    fn pods_of_one_identity_are_one(#[case] pods: usize) {
+        let pod = |number| (format!("shop/web-{number}").parse().unwrap(), Pod::default());
+        let mut topology = Topology { pods: (0..pods).map(pod).collect(), ..Topology::default() };
+        topology.add_namespace("shop".parse().unwrap());
+        let model = PolicyModel::new(&topology, &[], &ModelOptions::default(), &LearnedNames::default());
+        let alike = AlikeEndpoints::of_model(&model);
+        let shop =
+            |it: &&AlikeEndpoints<'_>| it.pod().is_some_and(|pod| pod.to_string().starts_with("shop/"));
+        let of_pods: Vec<usize> = alike.iter().filter(shop).map(|it| it.endpoints.len()).collect();
+        assert_eq!(of_pods, [pods]);
+    }
+}
