@@ -152,33 +152,15 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
         Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
     let empty = Topology { settings, ..Topology::default() };
     let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &LearnedNames::default());
-    let (alike, host_network_pods) =
-        (AlikeEndpoints::of_model(&model), host_network_pods::host_network_pods(topology, &model));
-    let knows_settings = topology.is_some();
-    all_findings(&LintContext {
-        topology,
-        manifests,
-        options,
-        knows_settings,
-        model: &model,
-        alike,
-        host_network_pods,
-    })
+    all_findings(&LintContext::new(topology, &model, manifests, options))
 }
 
 /// The same for policies without a topology, if the settings of Cilium are known.
 pub fn lint_under(settings: &Settings, manifests: &[Manifest], options: &ModelOptions) -> Findings {
     let empty = Topology { settings: settings.clone(), ..Topology::default() };
     let model = PolicyModel::new(&empty, manifests, options, &LearnedNames::default());
-    all_findings(&LintContext {
-        topology: None,
-        manifests,
-        options,
-        knows_settings: true,
-        model: &model,
-        alike: AlikeEndpoints::of_model(&model),
-        host_network_pods: Vec::new(),
-    })
+    let context = LintContext { knows_settings: true, ..LintContext::new(None, &model, manifests, options) };
+    all_findings(&context)
 }
 
 fn all_findings(context: &LintContext<'_>) -> Findings {
@@ -189,7 +171,19 @@ fn all_findings(context: &LintContext<'_>) -> Findings {
     Findings { refusals, warnings }
 }
 
-impl LintContext<'_> {
+impl<'a> LintContext<'a> {
+    fn new(
+        topology: Option<&'a Topology>,
+        model: &'a PolicyModel<'a>,
+        manifests: &'a [Manifest],
+        options: &'a ModelOptions,
+    ) -> Self {
+        let knows_settings = topology.is_some();
+        let alike = AlikeEndpoints::of_model(model);
+        let host_network_pods = host_network_pods::host_network_pods(topology, model);
+        Self { topology, manifests, options, knows_settings, model, alike, host_network_pods }
+    }
+
     /// The manifests of objects that are not refused.
     fn accepted(&self) -> impl Iterator<Item = &Manifest> {
         let judged = self.manifests.iter().zip(self.model.acceptances());
@@ -254,7 +248,7 @@ impl LintContext<'_> {
     }
 
     /// Whether a selector matches any endpoint.
-    fn is_anybody(&self, selector: &Selector) -> bool {
+    fn selects_any(&self, selector: &Selector) -> bool {
         self.alike.iter().any(|alike| selector.selects(&alike.state.identity))
     }
 }

@@ -106,6 +106,6 @@ fn label_of_host_network(context: &LintContext<'_>, selector: &Selector) -> Opti
         !requirement.implied
             && known.is_some_and(|(_, known)| values.iter().all(|value| known.contains(&value.as_str())))
     })?;
-    let exists = context.topology.is_some() && context.is_anybody(selector);
+    let exists = context.topology.is_some() && context.selects_any(selector);
     (!exists).then(|| label.to_string())
 }

@@ -95,7 +95,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
     let place = context.place(entry, peer.position);
     match &peer.matcher {
         PeerMatcher::Selector(selector) if !peer.field.leads_through_services() && !is_seldom(selector) => {
-            if context.is_anybody(selector) || is_filtered(context, selector) {
+            if context.selects_any(selector) || is_filtered(context, selector) {
                 return None;
             }
             let message = format!("this peer of {} is not an endpoint of the topology", context.name(entry));
